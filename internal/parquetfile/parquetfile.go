@@ -1,0 +1,139 @@
+// Package parquetfile writes and reads Parquet data files of Iceberg tables:
+// Arrow record batches in, Arrow record batches out, columns matched by field
+// id. It is the one owner of parquet-go, and uses its format, encoding and
+// compress packages.
+package parquetfile
+
+import (
+	"context"
+	"io"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/frazildb/frazil/manifest"
+	"github.com/frazildb/frazil/objstore"
+	"github.com/frazildb/frazil/schema"
+)
+
+// Codec is a Parquet compression codec.
+type Codec int8
+
+// Codecs a Writer can use; the zero Codec is Zstd.
+const (
+	Zstd Codec = iota
+	Snappy
+	Gzip
+	Uncompressed
+	LZ4Raw
+	Brotli
+)
+
+// WriterOptions are how a file is written; nil and zero fields mean the
+// defaults.
+type WriterOptions struct {
+	Codec Codec
+	// Level of the codec; 0 is its default (zstd: 1, the fastest).
+	Level int
+	// RowGroupBytes is the target of uncompressed bytes a row group; default
+	// 128 MiB. RowGroupRows bounds rows; default 1 Mi.
+	RowGroupBytes int64
+	RowGroupRows  int
+	// PageBytes is the target of uncompressed bytes a page; default 1 MiB, or
+	// 64 KiB for the columns in KeyColumns. At most 20,000 rows a page.
+	PageBytes int
+	// DictionaryBytes bounds a column chunk's dictionary; default 1 MiB. Past it
+	// the chunk falls back to PLAIN.
+	DictionaryBytes int
+	// KeyColumns are field ids that get small pages and a bloom filter.
+	KeyColumns []int
+	// BloomFPP is the bloom filters' false positive rate; default 0.01.
+	BloomFPP float64
+	// Metrics says what is kept of each column for the manifest; nil is
+	// truncate(16) for all.
+	Metrics func(fieldID int) MetricsMode
+	// Concurrency bounds the goroutines that encode columns; default GOMAXPROCS.
+	Concurrency int
+	// KeyValues go into the footer.
+	KeyValues map[string]string
+	// Allocator of buffers; default memory.DefaultAllocator.
+	Allocator memory.Allocator
+}
+
+// MetricsMode says which statistics of a column the manifest keeps
+// (write.metadata.metrics.*).
+type MetricsMode struct {
+	// Counts keeps value, null and NaN counts; Bounds also keeps bounds,
+	// truncated to Truncate code points or bytes unless that is 0.
+	Counts, Bounds bool
+	Truncate       int
+}
+
+// Result describes a finished file; with a path, format and partition it is a
+// manifest.DataFile.
+type Result struct {
+	RecordCount  int64
+	FileSize     int64
+	SplitOffsets []int64
+	manifest.Metrics
+}
+
+// Writer contract:
+//
+//	func NewWriter(w io.Writer, s *schema.Schema, opts *WriterOptions) (*Writer, error)
+//	// Write appends a batch. Columns are in schema order and of the types of
+//	// schema.ArrowSchema(s); null in a required column is an error naming column
+//	// and row. The batch is not kept after Write returns.
+//	func (w *Writer) Write(ctx context.Context, b arrow.RecordBatch) error
+//	func (w *Writer) Rows() int64          // rows written so far
+//	func (w *Writer) EstimatedSize() int64 // bytes written + buffered, for rolling
+//	func (w *Writer) Close() (*Result, error)
+//	func (w *Writer) Abort()               // releases buffers, writes nothing more
+
+// File contract:
+//
+//	func Open(ctx context.Context, o objstore.Object, opts *OpenOptions) (*File, error)
+//	func (f *File) NumRows() int64
+//	func (f *File) RowGroups() []RowGroup // index, first row, rows, byte range, offset of first page
+//	func (f *File) HasFieldIDs() bool
+//	func (f *File) Metrics(s *schema.Schema, mode func(int) MetricsMode) (manifest.Metrics, error) // from footers (add-files)
+//	func (f *File) MightContain(ctx, rowGroup int, fieldID int, value any) (bool, error) // bloom + stats, value of the table's type
+//	func (f *File) Read(ctx context.Context, opts *ReadOptions) (*Cursor, error)
+//	func (f *File) Close() error          // closes the object
+
+// ReadOptions choose what a Cursor reads.
+type ReadOptions struct {
+	// Fields are the columns wanted, in order, resolved against the file by field
+	// id; types may be wider than the file's (promotion). A field absent from
+	// the file takes Constants[id], else its InitialDefault, else null; a
+	// required one with none of them is an error. Nested fields likewise.
+	Fields    []schema.Field
+	Constants map[int]any
+	// RowGroups are the indexes to read, nil all, in file order.
+	RowGroups []int
+	// BatchRows is the most rows of a batch; default 65,536.
+	BatchRows int
+	// Sparse says only few pages will be wanted: read pages one by one instead
+	// of prefetching whole column chunks.
+	Sparse    bool
+	Allocator memory.Allocator
+}
+
+// Cursor contract (one goroutine at a time):
+//
+//	// Peek reports the file position of the next row and how many rows the next
+//	// batch will span (never across row groups); n == 0 at the end.
+//	func (c *Cursor) Peek() (pos int64, n int)
+//	// Next reads that span. With sel nil, all its rows; else only rows whose bit
+//	// is set (sel.Len() == n), skipping pages without any. The batch's columns
+//	// are Fields, its rows the selected ones in order. io.EOF at the end. The
+//	// caller releases the batch.
+//	func (c *Cursor) Next(ctx context.Context, sel *bitmap.Bitmap) (arrow.RecordBatch, error)
+//	func (c *Cursor) Close()
+
+var (
+	_ context.Context
+	_ io.Writer
+	_ arrow.RecordBatch
+	_ objstore.Object
+)
