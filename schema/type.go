@@ -1,7 +1,5 @@
 package schema
 
-import "fmt"
-
 // Kind names an Iceberg type without its parameters (spec: "Schemas and Data
 // Types").
 type Kind uint8
@@ -148,5 +146,3 @@ type MapValue struct{ Keys, Values []any }
 
 // VariantValue is a variant in its binary encoding.
 type VariantValue struct{ Metadata, Value []byte }
-
-var _ = fmt.Sprint
