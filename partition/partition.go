@@ -58,6 +58,9 @@ type SortField struct {
 	Transform  Transform
 	Descending bool
 	NullsFirst bool
+	// Column is the name of the source column in a field made by Asc, Desc or
+	// ParseSort; BindSort resolves it to SourceIDs. It is not stored.
+	Column string
 }
 
 // SortOrder is a declared order (spec: "Sorting"); id 0 is unsorted.
