@@ -1,0 +1,2 @@
+// Package avrofile reads and writes the Avro object container framing.
+package avrofile

@@ -1,0 +1,2 @@
+// Package snapshot builds, validates, reads and expires snapshots.
+package snapshot
