@@ -90,17 +90,6 @@ type Result struct {
 //	func (w *Writer) Close() (*Result, error)
 //	func (w *Writer) Abort()               // releases buffers, writes nothing more
 
-// File contract:
-//
-//	func Open(ctx context.Context, o objstore.Object, opts *OpenOptions) (*File, error)
-//	func (f *File) NumRows() int64
-//	func (f *File) RowGroups() []RowGroup // index, first row, rows, byte range, offset of first page
-//	func (f *File) HasFieldIDs() bool
-//	func (f *File) Metrics(s *schema.Schema, mode func(int) MetricsMode) (manifest.Metrics, error) // from footers (add-files)
-//	func (f *File) MightContain(ctx, rowGroup int, fieldID int, value any) (bool, error) // bloom + stats, value of the table's type
-//	func (f *File) Read(ctx context.Context, opts *ReadOptions) (*Cursor, error)
-//	func (f *File) Close() error          // closes the object
-
 // ReadOptions choose what a Cursor reads.
 type ReadOptions struct {
 	// Fields are the columns wanted, in order, resolved against the file by field
@@ -109,6 +98,9 @@ type ReadOptions struct {
 	// required one with none of them is an error. Nested fields likewise.
 	Fields    []schema.Field
 	Constants map[int]any
+	// NameMapping gives ids to the columns of a file that has none; nil numbers
+	// its top-level columns from 1 in file order (facts E11).
+	NameMapping *schema.NameMapping
 	// RowGroups are the indexes to read, nil all, in file order.
 	RowGroups []int
 	// BatchRows is the most rows of a batch; default 65,536.
@@ -118,18 +110,6 @@ type ReadOptions struct {
 	Sparse    bool
 	Allocator memory.Allocator
 }
-
-// Cursor contract (one goroutine at a time):
-//
-//	// Peek reports the file position of the next row and how many rows the next
-//	// batch will span (never across row groups); n == 0 at the end.
-//	func (c *Cursor) Peek() (pos int64, n int)
-//	// Next reads that span. With sel nil, all its rows; else only rows whose bit
-//	// is set (sel.Len() == n), skipping pages without any. The batch's columns
-//	// are Fields, its rows the selected ones in order. io.EOF at the end. The
-//	// caller releases the batch.
-//	func (c *Cursor) Next(ctx context.Context, sel *bitmap.Bitmap) (arrow.RecordBatch, error)
-//	func (c *Cursor) Close()
 
 var (
 	_ context.Context
