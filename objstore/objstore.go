@@ -26,6 +26,10 @@ var (
 	// ErrUnknownOutcome: a write may or may not have happened. The caller must
 	// read back before it decides anything.
 	ErrUnknownOutcome = errors.New("outcome of the write is unknown")
+	// ErrNotDurable, always together with ErrUnknownOutcome: the object is
+	// visible, but the medium reported an error while it was made durable, so it
+	// may be gone after a power loss.
+	ErrNotDurable = errors.New("object may not survive a power loss")
 	// ErrOutside: the URI is not under the store's root or allowed prefixes.
 	ErrOutside = errors.New("location outside the store")
 )
@@ -37,6 +41,9 @@ type Info struct {
 	ModTime time.Time
 	// ETag identifies the version where the store has one, else "".
 	ETag string
+	// Dir is true for a directory as ListDir yields it; it has only a URI,
+	// without a trailing slash.
+	Dir bool
 }
 
 // PutOptions are the conditions of a put; nil means unconditional.
@@ -46,6 +53,10 @@ type PutOptions struct {
 	// IfMatch, when not "", makes the put fail with ErrMismatch unless the
 	// object's ETag equals it.
 	IfMatch string
+	// Volatile says that the object need not survive a power loss, which saves
+	// the local driver its fsyncs. It is still visible only when complete, but
+	// after a power loss it may be old, missing, empty or garbage.
+	Volatile bool
 }
 
 // Store holds objects named by URI. Every method takes full URIs (for the
@@ -59,7 +70,8 @@ type Store interface {
 	// Stat describes an object.
 	Stat(ctx context.Context, uri string) (Info, error)
 	// Put writes a whole object. When it returns nil the object is visible and
-	// durable.
+	// durable. An error that is not ErrUnknownOutcome means that nothing was
+	// written and nothing will be.
 	Put(ctx context.Context, uri string, data []byte, opts *PutOptions) error
 	// Create starts a streaming write. The object becomes visible, whole and
 	// durable, when Close returns nil; never before.
@@ -68,6 +80,9 @@ type Store interface {
 	// (a trailing slash is implied), in lexical order. A missing prefix is an
 	// empty list.
 	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
+	// ListDir yields the immediate children of a directory-like prefix in lexical
+	// order: objects, and one Info with Dir set for each name that holds more.
+	ListDir(ctx context.Context, prefix string) iter.Seq2[Info, error]
 	// Delete removes an object; ErrNotFound when there is none.
 	Delete(ctx context.Context, uri string) error
 	// Close releases the store; open objects stay usable until closed.
@@ -91,10 +106,4 @@ type Writer interface {
 	Close() error
 	// Abort discards what was written.
 	Abort() error
-}
-
-// ReadAll returns the contents of an object; an object larger than limit bytes
-// (0: no limit) is an error.
-func ReadAll(ctx context.Context, s Store, uri string, limit int64) ([]byte, error) {
-	panic("contract: written by the objstore owner")
 }
