@@ -11,17 +11,37 @@
 //	  magic "PFA1"
 package puffin
 
-import (
-	"context"
-	"io"
-
-	"github.com/frazildb/frazil/objstore"
-)
+import "errors"
 
 // Blob types.
 const (
 	TypeDeletionVector = "deletion-vector-v1"
 	TypeThetaSketch    = "apache-datasketches-theta-v1"
+)
+
+// Compression codecs of blobs, the values of Blob.Codec; "" is none.
+const (
+	CodecLZ4  = "lz4"
+	CodecZstd = "zstd"
+)
+
+// ErrMalformed is wrapped by every error that is the file's fault.
+var ErrMalformed = errors.New("malformed puffin file")
+
+const (
+	magic = "PFA1"
+	// trailerSize is what follows the footer payload, headSize what precedes it.
+	trailerSize = 12
+	headSize    = len(magic)
+
+	flagCompressed = 1
+
+	// maxFooter bounds the footer payload, stored and decompressed; maxBlobs the
+	// number of blobs in it.
+	maxFooter = 64 << 20
+	maxBlobs  = 1 << 20
+	// defaultBlobLimit bounds a blob where the caller does not.
+	defaultBlobLimit = 1 << 30
 )
 
 // Blob describes one blob of a file; Offset and Length are filled in by
@@ -37,32 +57,10 @@ type Blob struct {
 	Properties     map[string]string `json:"properties,omitempty"`
 }
 
-// Writer writes one Puffin file.
-type Writer struct{}
-
-// NewWriter starts a file on w.
-func NewWriter(w io.Writer) *Writer { panic("unwritten") }
-
-// Add appends a blob as it is and returns where it is.
-func (w *Writer) Add(data []byte, b Blob) (Blob, error) { panic("unwritten") }
-
-// Close writes the footer with the file's properties and returns the sizes of
-// file and footer in bytes. It does not close the underlying writer.
-func (w *Writer) Close(properties map[string]string) (fileSize, footerSize int64, err error) {
-	panic("unwritten")
-}
-
 // Footer is what a file says of itself.
 type Footer struct {
 	Blobs      []Blob            `json:"blobs"`
 	Properties map[string]string `json:"properties,omitempty"`
-}
-
-// ReadFooter reads and validates a file's footer.
-func ReadFooter(ctx context.Context, o objstore.Object) (*Footer, error) { panic("unwritten") }
-
-// ReadBlob reads a blob and decompresses it; limit bounds its size in bytes, 0
-// is 1 GiB.
-func ReadBlob(ctx context.Context, o objstore.Object, b Blob, limit int64) ([]byte, error) {
-	panic("unwritten")
+	// Size of the whole footer in the file, in bytes.
+	Size int64 `json:"-"`
 }
