@@ -1,0 +1,102 @@
+package cdc
+
+import (
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/frazildb/frazil/internal/bitmap"
+)
+
+// Builder collects the changes of one table, column by column, until they become
+// a [Batch]. A row is one value appended to every column, then EndRow.
+type Builder struct {
+	shape     *Shape
+	schema    *arrow.Schema
+	cols      []*ColumnBuilder
+	ops       []Op
+	unchanged []mark
+	bytes     int64
+}
+
+// mark is a value that the source did not send.
+type mark struct{ row, col int32 }
+
+// NewBuilder returns an empty builder for rows of the shape.
+func NewBuilder(shape *Shape) *Builder {
+	b := &Builder{shape: shape}
+	fields := make([]arrow.Field, len(shape.Columns))
+	for i, c := range shape.Columns {
+		b.cols = append(b.cols, NewColumnBuilder(c.Type))
+		fields[i] = arrow.Field{Name: c.Name, Type: arrowType(c.Type), Nullable: true}
+	}
+	b.schema = arrow.NewSchema(fields, nil)
+	return b
+}
+
+// Shape returns the shape of the rows.
+func (b *Builder) Shape() *Shape { return b.shape }
+
+// Len returns the number of complete rows.
+func (b *Builder) Len() int { return len(b.ops) }
+
+// Column returns the builder of a column, by its position in the shape.
+func (b *Builder) Column(i int) *ColumnBuilder { return b.cols[i] }
+
+// EndRow completes a row.
+func (b *Builder) EndRow(op Op) { b.ops = append(b.ops, op) }
+
+// MarkUnchanged notes that the row being appended keeps the value it has in a
+// column, where a null was appended.
+func (b *Builder) MarkUnchanged(col int) {
+	b.unchanged = append(b.unchanged, mark{int32(len(b.ops)), int32(col)})
+}
+
+// Truncate drops the rows from n on and whatever was appended of a row that is
+// not complete.
+func (b *Builder) Truncate(n int) {
+	for _, c := range b.cols {
+		c.Truncate(n)
+	}
+	b.ops = b.ops[:n]
+	for len(b.unchanged) > 0 && int(b.unchanged[len(b.unchanged)-1].row) >= n {
+		b.unchanged = b.unchanged[:len(b.unchanged)-1]
+	}
+}
+
+// Bytes returns about the memory of the rows.
+func (b *Builder) Bytes() int64 {
+	n := int64(len(b.ops))
+	for _, c := range b.cols {
+		n += c.size()
+	}
+	return n
+}
+
+// Batch returns the rows and leaves the builder empty.
+func (b *Builder) Batch() *Batch {
+	n := len(b.ops)
+	out := &Batch{Shape: b.shape, Ops: b.ops, Bytes: b.Bytes()}
+	arrays := make([]arrow.Array, len(b.cols))
+	for i, c := range b.cols {
+		data := c.arrowData(b.schema.Field(i).Type)
+		arrays[i] = array.MakeFromData(data)
+		data.Release()
+		b.cols[i] = c.fresh()
+	}
+	out.Rows = array.NewRecordBatch(b.schema, arrays, int64(n))
+	for _, a := range arrays {
+		a.Release()
+	}
+	if len(b.unchanged) > 0 {
+		out.Unchanged = make([]*bitmap.Bitmap, len(b.cols))
+		for _, m := range b.unchanged {
+			if out.Unchanged[m.col] == nil {
+				out.Unchanged[m.col] = bitmap.New(n)
+			}
+			out.Unchanged[m.col].Set(int(m.row))
+		}
+	}
+	b.ops = make([]Op, 0, n)
+	b.unchanged = nil
+	return out
+}
