@@ -1,6 +1,11 @@
+// Package partition turns rows into partition tuples: transforms, partition
+// specs and sort orders of Apache Iceberg tables (spec: "Partitioning",
+// "Sorting").
+//
+// Fields are written with [Identity], [Bucket], [Day], … or parsed by [Parse],
+// and bound to a schema by [Bind]. A [Router] splits record batches by partition
+// without work per row beyond hashing.
 package partition
-
-import "github.com/frazildb/frazil/schema"
 
 // TransformKind names a partition transform (spec: "Partition Transforms").
 type TransformKind uint8
@@ -68,5 +73,3 @@ type SortOrder struct {
 	ID     int
 	Fields []SortField
 }
-
-var _ schema.Schema
