@@ -293,23 +293,7 @@ func parseTimestamp(s string, perSecond int64, digits int, zoned bool) (any, err
 		sec -= offset
 	}
 	total := days*secondsPerDay + sec // at most 10^9 years: no overflow
-	hi, lo := math.MaxInt64/perSecond, math.MinInt64/perSecond
-	if total > hi || total < lo-1 {
-		return nil, strconv.ErrRange
-	}
-	if total < 0 { // multiply what cannot overflow: the smallest value has a fraction
-		v := (total + 1) * perSecond
-		d := frac - perSecond
-		if v < math.MinInt64-d {
-			return nil, strconv.ErrRange
-		}
-		return v + d, nil
-	}
-	v := total * perSecond
-	if v > math.MaxInt64-frac {
-		return nil, strconv.ErrRange
-	}
-	return v + frac, nil
+	return secondsAs(total, frac, perSecond)
 }
 
 // parseOffset reads Z or ±HH[:]MM[:SS] and returns seconds east of UTC.

@@ -1,45 +1,5 @@
 package schema
 
-import (
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
-)
-
-func CanPromote(from, to Type, formatVersion int) bool { panic("unwritten") }
-
-func Validate(s *Schema, formatVersion int) error { panic("unwritten") }
-
-func AssignIDs(fields []Field, next func() int) []Field { panic("unwritten") }
-
-func EncodeBound(t Type, v any) ([]byte, error) { panic("unwritten") }
-
-func DecodeBound(t Type, b []byte) (any, error) { panic("unwritten") }
-
-func TruncateLower(t Type, v any, n int) any { panic("unwritten") }
-
-func TruncateUpper(t Type, v any, n int) (any, bool) { panic("unwritten") }
-
-func Compare(t Type, a, b any) int { panic("unwritten") }
-
-func Coerce(t Type, v any) (any, error) { panic("unwritten") }
-
-func ArrowSchema(s *Schema) *arrow.Schema { panic("unwritten") }
-
-func ArrowField(f Field) arrow.Field { panic("unwritten") }
-
-func ArrowType(t Type) arrow.DataType { panic("unwritten") }
-
-func FromArrow(a *arrow.Schema) (*Schema, error) { panic("unwritten") }
-
-func AppendValue(b array.Builder, t Type, v any) error { panic("unwritten") }
-
-func ValueAt(a arrow.Array, t Type, i int) any { panic("unwritten") }
-
-func RowsToBatch(s *Schema, rows []Row, mem memory.Allocator) (arrow.RecordBatch, error) {
-	panic("unwritten")
-}
-
 // Evolution collects changes to a schema.
 type Evolution struct{}
 
