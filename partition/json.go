@@ -45,8 +45,27 @@ func (s *Spec) UnmarshalJSON(data []byte) error {
 	if err := spec.setFields(*j.Fields); err != nil {
 		return err
 	}
+	spec.numberFields()
 	*s = spec
 	return nil
+}
+
+// UnmarshalUnbound reads a spec object whose fields may lack ids: those stay 0
+// until Bind or the table assigns them, as in a catalog's create and commit
+// requests.
+func UnmarshalUnbound(data []byte) (Spec, error) {
+	var j specJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return Spec{}, fmt.Errorf("partition spec: %w", err)
+	}
+	if j.Fields == nil {
+		return Spec{}, errors.New("partition spec: no fields member")
+	}
+	spec := Spec{}
+	if j.ID != nil {
+		spec.ID = *j.ID
+	}
+	return spec, spec.setFields(*j.Fields)
 }
 
 // MarshalFields writes the bare array of fields, as manifests carry it.
@@ -62,7 +81,17 @@ func UnmarshalFields(id int, data []byte) (Spec, error) {
 	if err := spec.setFields(fields); err != nil {
 		return Spec{}, err
 	}
+	spec.numberFields()
 	return spec, nil
+}
+
+// numberFields gives fields without an id the implicit one of version 1.
+func (s *Spec) numberFields() {
+	for i := range s.Fields {
+		if s.Fields[i].FieldID == 0 {
+			s.Fields[i].FieldID = firstFieldID + i
+		}
+	}
 }
 
 func (s Spec) fieldsJSON() []fieldJSON {
@@ -93,14 +122,14 @@ func (s *Spec) setFields(fields []fieldJSON) error {
 		case j.Transform == "":
 			return fmt.Errorf("partition spec %d: field %d (%q): no transform", s.ID, i, j.Name)
 		}
-		f := Field{SourceIDs: sources, FieldID: firstFieldID + i, Name: j.Name, Transform: ParseTransform(j.Transform)}
+		f := Field{SourceIDs: sources, Name: j.Name, Transform: ParseTransform(j.Transform)}
 		if j.FieldID != nil {
-			f.FieldID = *j.FieldID
+			if f.FieldID = *j.FieldID; f.FieldID <= 0 || ids[f.FieldID] {
+				return fmt.Errorf("partition spec %d: field %d (%q): field id %d is invalid or used twice", s.ID, i, j.Name, f.FieldID)
+			}
+			ids[f.FieldID] = true
 		}
-		if f.FieldID <= 0 || ids[f.FieldID] {
-			return fmt.Errorf("partition spec %d: field %d (%q): field id %d is invalid or used twice", s.ID, i, j.Name, f.FieldID)
-		}
-		names[j.Name], ids[f.FieldID] = true, true
+		names[j.Name] = true
 		s.Fields = append(s.Fields, f)
 	}
 	return nil
