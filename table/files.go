@@ -1,0 +1,313 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/internal/arrowsel"
+	"github.com/frazildb/frazil/internal/parquetfile"
+	"github.com/frazildb/frazil/manifest"
+	"github.com/frazildb/frazil/metadata"
+	"github.com/frazildb/frazil/objstore"
+	"github.com/frazildb/frazil/partition"
+	"github.com/frazildb/frazil/schema"
+)
+
+// dataFiles writes the data files of one commit: a rolling writer per
+// partition, the number open at once bounded. Files are numbered in the order
+// they are opened.
+type dataFiles struct {
+	ctx    context.Context // of the call in progress
+	entry  *catalog.Entry
+	schema *schema.Schema
+	spec   partition.Spec
+	router *partition.Router // nil when unpartitioned
+	opts   fileOptions
+	name   func() string // the next file's base name
+
+	open   map[int32]*openFile // by partition ordinal
+	files  []*manifest.DataFile
+	uris   []string // of every file begun, for clean-up
+	routes []int32
+	// group finishes files in the background of one Flush.
+	group *errgroup.Group
+}
+
+type fileOptions struct {
+	parquet     parquetfile.WriterOptions
+	targetBytes int64
+	maxOpen     int
+}
+
+type openFile struct {
+	number int
+	out    objstore.Writer
+	w      *parquetfile.Writer
+	part   int32
+}
+
+// newDataFiles takes the table's format settings from its properties.
+func newDataFiles(entry *catalog.Entry, o *WriterOptions, name func() string) (*dataFiles, error) {
+	m := entry.Metadata
+	d := &dataFiles{
+		entry: entry, schema: m.CurrentSchema(), spec: m.DefaultSpec(), name: name,
+		open: map[int32]*openFile{}, group: &errgroup.Group{},
+	}
+	d.group.SetLimit(16)
+	var err error
+	if d.opts, err = fileSettings(m, o); err != nil {
+		return nil, err
+	}
+	if !d.spec.IsUnpartitioned() {
+		if d.router, err = partition.NewRouter(d.spec, d.schema); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func fileSettings(m *metadata.Table, o *WriterOptions) (fileOptions, error) {
+	f := fileOptions{maxOpen: o.MaxOpenFiles, targetBytes: o.TargetFileBytes}
+	if f.targetBytes == 0 {
+		f.targetBytes = m.PropertyInt("write.target-file-size-bytes", 512<<20)
+	}
+	f.parquet = parquetfile.WriterOptions{
+		RowGroupBytes: m.PropertyInt("write.parquet.row-group-size-bytes", 0),
+		PageBytes:     int(m.PropertyInt("write.parquet.page-size-bytes", 0)),
+		Level:         int(m.PropertyInt("write.parquet.compression-level", 0)),
+		KeyColumns:    m.CurrentSchema().IdentifierFieldIDs,
+		Metrics:       metricsModes(m),
+	}
+	if o.Codec != nil {
+		f.parquet.Codec = *o.Codec
+		return f, nil
+	}
+	codec, err := parquetfile.ParseCodec(m.Property("write.parquet.compression-codec", "zstd"))
+	f.parquet.Codec = codec
+	return f, err
+}
+
+// write appends the rows of b to their partitions' files. place, when not nil,
+// is told for each row of b, in order of partitions, its file and position.
+func (d *dataFiles) write(ctx context.Context, b arrow.RecordBatch, place func(row int32, file int, pos int64)) error {
+	if d.router == nil {
+		return d.writePart(ctx, 0, b, nil, place)
+	}
+	var err error
+	if d.routes, err = d.router.Route(b, d.routes[:0]); err != nil {
+		return err
+	}
+	byPart := map[int32][]int32{}
+	var order []int32
+	for row, p := range d.routes {
+		rows, seen := byPart[p]
+		if !seen {
+			order = append(order, p)
+		}
+		byPart[p] = append(rows, int32(row))
+	}
+	if len(order) == 1 {
+		return d.writePart(ctx, order[0], b, nil, place)
+	}
+	for _, p := range order {
+		part, err := arrowsel.TakeBatch(b, byPart[p], nil)
+		if err != nil {
+			return err
+		}
+		err = d.writePart(ctx, p, part, byPart[p], place)
+		part.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePart appends b to one partition; rows maps its rows to the caller's,
+// nil when they are the same.
+func (d *dataFiles) writePart(ctx context.Context, part int32, b arrow.RecordBatch, rows []int32, place func(row int32, file int, pos int64)) error {
+	f := d.open[part]
+	if f == nil {
+		if len(d.open) >= d.opts.maxOpen {
+			d.finish(d.largest())
+		}
+		var err error
+		if f, err = d.begin(ctx, part); err != nil {
+			return err
+		}
+	}
+	first := f.w.Rows()
+	if err := f.w.Write(ctx, b); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadRow, err)
+	}
+	if place != nil {
+		for i := range int(b.NumRows()) {
+			row := int32(i)
+			if rows != nil {
+				row = rows[i]
+			}
+			place(row, f.number, first+int64(i))
+		}
+	}
+	if f.w.EstimatedSize() >= d.opts.targetBytes {
+		d.finish(f)
+	}
+	return nil
+}
+
+func (d *dataFiles) largest() *openFile {
+	var big *openFile
+	for _, f := range d.open {
+		if big == nil || f.w.EstimatedSize() > big.w.EstimatedSize() ||
+			f.w.EstimatedSize() == big.w.EstimatedSize() && f.number < big.number {
+			big = f
+		}
+	}
+	return big
+}
+
+func (d *dataFiles) begin(ctx context.Context, part int32) (*openFile, error) {
+	var tuple partition.Tuple
+	dir := dataDirectory(d.entry.Metadata)
+	if d.router != nil {
+		tuple = d.router.Tuple(part)
+		dir = objstore.Join(dir, d.spec.Path(d.schema, tuple))
+	}
+	uri := objstore.Join(dir, d.name()+".parquet")
+	out, err := d.entry.Store.Create(ctx, uri, &objstore.PutOptions{IfAbsent: true})
+	if err != nil {
+		return nil, fmt.Errorf("data file %s: %w", uri, err)
+	}
+	opts := d.opts.parquet
+	w, err := parquetfile.NewWriter(out, d.schema, &opts)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("data file %s: %w", uri, err), out.Abort())
+	}
+	f := &openFile{number: len(d.files), out: out, w: w, part: part}
+	d.open[part] = f
+	d.uris = append(d.uris, uri)
+	d.files = append(d.files, &manifest.DataFile{
+		Content: manifest.ContentData, Path: uri, Format: manifest.FormatParquet, SpecID: d.spec.ID, Partition: tuple,
+	})
+	return f, nil
+}
+
+// finish completes a file in the background; close waits for all.
+func (d *dataFiles) finish(f *openFile) {
+	delete(d.open, f.part)
+	df := d.files[f.number]
+	d.group.Go(func() error {
+		res, err := f.w.Close()
+		if err == nil {
+			err = f.out.Close()
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("data file %s: %w", df.Path, err), f.out.Abort())
+		}
+		df.RecordCount, df.FileSize, df.SplitOffsets, df.Metrics = res.RecordCount, res.FileSize, res.SplitOffsets, res.Metrics
+		return nil
+	})
+}
+
+// close completes all files and returns them by number.
+func (d *dataFiles) close() ([]*manifest.DataFile, error) {
+	for _, f := range d.open {
+		d.finish(f)
+	}
+	if err := d.group.Wait(); err != nil {
+		return nil, err
+	}
+	return d.files, nil
+}
+
+// abort discards everything written.
+func (d *dataFiles) abort(ctx context.Context) {
+	for _, f := range d.open {
+		f.w.Abort()
+		_ = f.out.Abort() // nothing visible was made; there is nothing to report
+	}
+	clear(d.open)
+	_ = d.group.Wait()
+	deleteQuietly(ctx, d.entry.Store, d.uris)
+}
+
+// deleteQuietly removes files that nothing refers to. A failure leaves an
+// orphan, which orphan removal finds.
+func deleteQuietly(ctx context.Context, store objstore.Store, uris []string) {
+	for _, u := range uris {
+		_ = store.Delete(context.WithoutCancel(ctx), u)
+	}
+}
+
+func dataDirectory(m *metadata.Table) string {
+	if p := m.Property("write.data.path", ""); p != "" {
+		return p
+	}
+	return objstore.Join(m.Location, "data")
+}
+
+// metricsModes reads write.metadata.metrics.* (facts: at most 100 columns get
+// the default unless named; sort columns keep at least truncate(16)).
+func metricsModes(m *metadata.Table) func(fieldID int) parquetfile.MetricsMode {
+	s := m.CurrentSchema()
+	def := parseMetricsMode(m.Property("write.metadata.metrics.default", "truncate(16)"))
+	limit := int(m.PropertyInt("write.metadata.metrics.max-inferred-column-defaults", 100))
+	modes := map[int]parquetfile.MetricsMode{}
+	n := 0
+	var walk func(prefix string, fields []schema.Field)
+	walk = func(prefix string, fields []schema.Field) {
+		for _, f := range fields {
+			name := prefix + f.Name
+			if f.Type.IsNested() {
+				walk(name+".", f.Type.Fields)
+				continue
+			}
+			mode := def
+			if n++; n > limit {
+				mode = parquetfile.MetricsMode{}
+			}
+			if v := m.Property("write.metadata.metrics.column."+name, ""); v != "" {
+				mode = parseMetricsMode(v)
+			}
+			modes[f.ID] = mode
+		}
+	}
+	walk("", s.Fields)
+	for _, id := range s.IdentifierFieldIDs { // deletes are located through key bounds
+		if !modes[id].Bounds {
+			modes[id] = parquetfile.MetricsMode{Counts: true, Bounds: true, Truncate: 16}
+		}
+	}
+	for _, f := range m.DefaultSortOrder().Fields {
+		for _, id := range f.SourceIDs {
+			if !modes[id].Bounds {
+				modes[id] = parquetfile.MetricsMode{Counts: true, Bounds: true, Truncate: 16}
+			}
+		}
+	}
+	return func(id int) parquetfile.MetricsMode { return modes[id] }
+}
+
+func parseMetricsMode(s string) parquetfile.MetricsMode {
+	switch s {
+	case "none":
+		return parquetfile.MetricsMode{}
+	case "counts":
+		return parquetfile.MetricsMode{Counts: true}
+	case "full":
+		return parquetfile.MetricsMode{Counts: true, Bounds: true}
+	}
+	n := 16
+	if len(s) > 10 && s[:9] == "truncate(" {
+		if v, err := strconv.Atoi(s[9 : len(s)-1]); err == nil && v > 0 {
+			n = v
+		}
+	}
+	return parquetfile.MetricsMode{Counts: true, Bounds: true, Truncate: n}
+}

@@ -1,0 +1,362 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/deletes"
+	"github.com/frazildb/frazil/internal/upsert"
+	"github.com/frazildb/frazil/manifest"
+	"github.com/frazildb/frazil/metadata"
+	"github.com/frazildb/frazil/scan"
+	"github.com/frazildb/frazil/schema"
+	"github.com/frazildb/frazil/snapshot"
+)
+
+// resolver finds the rows that a commit deletes. Its answer always holds for
+// exactly one base snapshot: each attempt calls resolve with its own base, and
+// only files not looked at before are read. A file that vanished takes its
+// deletes with it; the file its rows moved to is new and gets looked at. So
+// neither a row moved by compaction or a rival's upsert nor a key a rival has
+// just inserted is missed.
+type resolver struct {
+	t      *Table
+	own    []*manifest.DataFile // files of this commit, by number
+	stale  map[int]*deletes.Positions
+	gens   map[int]int // appended own files
+	keys   []stagedKeys
+	wanted upsert.KeyTable // digest → place in keys, encoded as Written(run, row)
+	bag    map[deletes.Digest]int
+	fields []schema.Field // what is read of a file: the key, or all columns
+	seed   uint64
+
+	truncate bool
+	// found has the rows to delete by data file path; probed the paths looked
+	// at.
+	found  map[string]*deletes.Positions
+	probed map[string]bool
+	missed int // deletes of whole rows that met none
+}
+
+// target is a live data file with rows to delete and the deletes it has.
+type target struct {
+	file      *manifest.Entry
+	positions *deletes.Positions // new ones only
+	existing  snapshot.Deletes
+}
+
+// newResolver combines staged sets in order: a key in two of them survives in
+// the later one only.
+func newResolver(t *Table, s *schema.Schema, staged []*Staged) *resolver {
+	r := &resolver{
+		t: t, stale: map[int]*deletes.Positions{}, gens: map[int]int{}, seed: staged[0].seed,
+		bag: map[deletes.Digest]int{}, found: map[string]*deletes.Positions{}, probed: map[string]bool{},
+	}
+	for _, f := range s.Fields {
+		if len(s.IdentifierFieldIDs) == 0 || indexOf(s.IdentifierFieldIDs, f.ID) >= 0 {
+			r.fields = append(r.fields, f)
+		}
+	}
+	gen := 0
+	var latest upsert.KeyTable // digest → where its row is, over all sets
+	for _, set := range staged {
+		gen = r.add(set, gen, &latest)
+	}
+	return r
+}
+
+// add combines one set; gen is the first generation it may use.
+func (r *resolver) add(set *Staged, gen int, latest *upsert.KeyTable) int {
+	if set.truncate {
+		r.own, r.keys, r.truncate = nil, nil, true
+		clear(r.stale)
+		clear(r.gens)
+		clear(r.bag)
+		r.wanted, *latest = upsert.KeyTable{}, upsert.KeyTable{}
+	}
+	first := len(r.own)
+	r.own = append(r.own, set.files...)
+	for n, p := range set.stale {
+		r.kill(first+n, p)
+	}
+	last := gen
+	for n, g := range set.appended {
+		r.gens[first+n] = gen + g
+		last = max(last, gen+g)
+	}
+	for d, n := range set.missing {
+		r.bag[d] += n
+	}
+	for _, k := range set.keys {
+		k.gen += gen
+		last = max(last, k.gen)
+		run := len(r.keys)
+		for i, d := range k.digests {
+			loc := k.locs[i]
+			if loc.IsWritten() {
+				loc = upsert.Written(first+loc.File(), loc.Pos())
+			}
+			if old := latest.Swap(d, loc); old.IsWritten() {
+				p := &deletes.Positions{}
+				p.Add(uint64(old.Pos()))
+				r.kill(old.File(), p)
+			}
+			r.wanted.Swap(d, upsert.Written(run, int64(i)))
+		}
+		r.keys = append(r.keys, k)
+	}
+	return last + 1
+}
+
+func (r *resolver) kill(file int, p *deletes.Positions) {
+	if old := r.stale[file]; old != nil {
+		old.Union(p)
+		return
+	}
+	r.stale[file] = p.Clone()
+}
+
+// empty reports whether the commit deletes nothing outside its own files.
+func (r *resolver) empty() bool { return r.wanted.Len() == 0 && len(r.bag) == 0 }
+
+// resolve returns the live files of base that lose rows. keep restricts it to
+// some files, nil is all.
+func (r *resolver) resolve(ctx context.Context, base *catalog.Entry, head *metadata.Snapshot, keep func(e *manifest.Entry) bool) ([]target, error) {
+	if r.empty() {
+		return nil, nil
+	}
+	if len(r.bag) > 0 { // counts cannot be resolved file by file: begin again
+		clear(r.found)
+		clear(r.probed)
+	}
+	if r.truncate {
+		head = nil
+	}
+	live, index, err := r.liveFiles(ctx, base, head)
+	if err != nil {
+		return nil, err
+	}
+	pruner, err := r.newPruner(base.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	var tasks []scan.FileTask
+	for _, e := range live {
+		if r.probed[e.File.Path] || keep != nil && !keep(e) || !pruner.mayHold(e.File) {
+			continue
+		}
+		d, err := index.For(e)
+		if err != nil {
+			return nil, err
+		}
+		tasks = append(tasks, scan.FileTask{Data: e, DV: d.DV, Positions: d.Positions, Equality: d.Equality})
+	}
+	if err := r.probe(ctx, base, tasks, pruner); err != nil {
+		return nil, err
+	}
+	var targets []target
+	for _, e := range live {
+		p := r.found[e.File.Path]
+		if p == nil {
+			continue
+		}
+		d, err := index.For(e)
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, target{file: e, positions: p, existing: d})
+	}
+	return targets, nil
+}
+
+func (r *resolver) liveFiles(ctx context.Context, base *catalog.Entry, head *metadata.Snapshot) ([]*manifest.Entry, *snapshot.DeleteIndex, error) {
+	ids := make([]int, len(r.fields))
+	for i, f := range r.fields {
+		ids[i] = f.ID
+	}
+	opts := &snapshot.LiveOptions{Cache: r.t.opts.Cache, Stats: manifest.StatsAll, StatsFields: ids}
+	var data, dels []*manifest.Entry
+	for e, err := range snapshot.LiveFiles(ctx, base.Store, base.Metadata, head, opts) {
+		if err != nil {
+			return nil, nil, err
+		}
+		if e.File.Content == manifest.ContentData {
+			data = append(data, e)
+		} else {
+			dels = append(dels, e)
+		}
+	}
+	index, err := snapshot.BuildDeleteIndex(base.Metadata, func(yield func(*manifest.Entry, error) bool) {
+		for _, e := range dels {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	})
+	return data, index, err
+}
+
+// probe reads the key columns of files and notes the rows whose key is wanted.
+func (r *resolver) probe(ctx context.Context, base *catalog.Entry, tasks []scan.FileTask, pruner *pruner) error {
+	sc := r.keyScan(base)
+	hasher, err := deletes.NewHasher(r.fields, r.seed)
+	if err != nil {
+		return err
+	}
+	if len(r.bag) > 0 {
+		return r.probeBag(ctx, sc, hasher, tasks)
+	}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, task := range tasks {
+		g.Go(func() error {
+			p, err := r.probeFile(ctx, base, sc, hasher.Clone(), task, pruner)
+			if err != nil {
+				return fmt.Errorf("look for keys in %s: %w", task.Data.File.Path, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			r.probed[task.Data.File.Path] = true
+			if p != nil {
+				r.found[task.Data.File.Path] = p
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (r *resolver) probeFile(ctx context.Context, base *catalog.Entry, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask, pruner *pruner) (*deletes.Positions, error) {
+	if absent, err := pruner.bloomSaysAbsent(ctx, base.Store, task.Data.File); err != nil || absent {
+		return nil, err
+	}
+	var found *deletes.Positions
+	err := eachKey(ctx, sc, h, task, func(d deletes.Digest, pos int64) {
+		if !r.wanted.Get(d).IsZero() {
+			if found == nil {
+				found = &deletes.Positions{}
+			}
+			found.Add(uint64(pos))
+		}
+	})
+	return found, err
+}
+
+// eachKey calls f with the key digest and position of each live row of a file.
+func eachKey(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask, f func(d deletes.Digest, pos int64)) error {
+	var digests []deletes.Digest
+	for b, err := range sc.NewTask(task).Batches(ctx) {
+		if err != nil {
+			return err
+		}
+		n := int(b.NumCols()) - 1
+		digests = h.Hash(b.Columns()[:n], digests[:0])
+		pos := b.Column(n).(*array.Int64)
+		for i, d := range digests {
+			f(d, pos.Value(i))
+		}
+	}
+	return nil
+}
+
+// probeBag finds exactly as many equal rows as are to be deleted, in the table
+// first, then in the commit's own files.
+func (r *resolver) probeBag(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, tasks []scan.FileTask) error {
+	left := make(map[deletes.Digest]int, len(r.bag))
+	for d, n := range r.bag {
+		left[d] = n
+	}
+	take := func(p **deletes.Positions) func(deletes.Digest, int64) {
+		return func(d deletes.Digest, pos int64) {
+			if left[d] == 0 {
+				return
+			}
+			if left[d]--; left[d] == 0 {
+				delete(left, d)
+			}
+			if *p == nil {
+				*p = &deletes.Positions{}
+			}
+			(*p).Add(uint64(pos))
+		}
+	}
+	for _, task := range tasks {
+		if len(left) == 0 {
+			break
+		}
+		var p *deletes.Positions
+		if err := eachKey(ctx, sc, h, task, take(&p)); err != nil {
+			return err
+		}
+		if p != nil {
+			r.found[task.Data.File.Path] = p
+		}
+	}
+	clear(r.stale) // in a table without a key only this sets it
+	for n, f := range r.own {
+		if len(left) == 0 {
+			break
+		}
+		var p *deletes.Positions
+		if err := eachKey(ctx, sc, h, ownTask(f), take(&p)); err != nil {
+			return err
+		}
+		if p != nil {
+			r.stale[n] = p
+		}
+	}
+	r.missed = 0
+	for _, n := range left {
+		r.missed += n
+	}
+	return nil
+}
+
+// keyScan reads the columns that identify a row, and its position.
+func (r *resolver) keyScan(base *catalog.Entry) *scan.Scan {
+	opts := &scan.Options{UseCurrentSchema: true}
+	for _, f := range r.fields {
+		opts.Columns = append(opts.Columns, f.Name)
+	}
+	opts.Columns = append(opts.Columns, "_pos")
+	return scan.New(scan.Source{Store: base.Store, Metadata: base.Metadata, Name: r.t.Name()}, opts)
+}
+
+// probeAppended deletes the rows of this commit's appended files whose key a
+// later change of the commit touches. It is called once.
+func (r *resolver) probeAppended(ctx context.Context, base *catalog.Entry) error {
+	if len(r.gens) == 0 || r.wanted.Len() == 0 {
+		return nil
+	}
+	sc := r.keyScan(base)
+	h, err := deletes.NewHasher(r.fields, r.seed)
+	if err != nil {
+		return err
+	}
+	for n, gen := range r.gens {
+		p := &deletes.Positions{}
+		err := eachKey(ctx, sc, h, ownTask(r.own[n]), func(d deletes.Digest, pos int64) {
+			if at := r.wanted.Get(d); !at.IsZero() && r.keys[at.File()].gen > gen {
+				p.Add(uint64(pos))
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("look for keys in %s: %w", r.own[n].Path, err)
+		}
+		if p.Len() > 0 {
+			r.kill(n, p)
+		}
+	}
+	return nil
+}
+
+func ownTask(f *manifest.DataFile) scan.FileTask {
+	return scan.FileTask{Data: &manifest.Entry{Status: manifest.StatusAdded, File: f}}
+}
