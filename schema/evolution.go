@@ -172,8 +172,8 @@ func structMembers(p place) (*[]Field, error) {
 	return &f.Type.Fields, nil
 }
 
-// Drop removes a column and all below it. Identifier columns, and the last
-// field of a struct that is itself kept, stay.
+// Drop removes a column and all below it. Identifier columns cannot be
+// dropped.
 func (e *Evolution) Drop(name string) error {
 	p, err := e.member(name)
 	if err != nil {
