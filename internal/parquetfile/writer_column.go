@@ -1,0 +1,411 @@
+package parquetfile
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"sort"
+
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// maxPageRows bounds the rows of a page, as Java's writer does.
+const maxPageRows = 20_000
+
+// column is the state of one leaf over the life of a file. At any time it is
+// used by one goroutine.
+type column struct {
+	*leaf
+	vals      values
+	pageBytes int
+	src       source
+
+	// The page being filled: levels of a column outside structs and lists in
+	// flat, of others in reps and defs.
+	flat       flatLevels
+	reps, defs []uint8
+	runs       []run
+	pageRows   int
+	pageSlots  int // values including nulls
+
+	// The chunk being filled.
+	pages        []pageRecord
+	chunk        chunkBuf
+	dictPage     []byte // encoded with header, once the chunk is finished
+	bloom        []byte // likewise
+	done         chunkValues
+	rows         int64 // in ended pages
+	slots, nulls int64
+	uncompressed int64
+
+	file columnTotals
+}
+
+// columnTotals are the counts of a column over the file.
+type columnTotals struct {
+	values, nulls, nans, size int64
+}
+
+// pageRecord is what the indexes say of a page.
+type pageRecord struct {
+	offset   int64 // from the first data page of the chunk
+	size     int32 // with header
+	firstRow int64 // in the row group
+	nulls    int64
+	empty    bool // only nulls
+	encoding format.Encoding
+	bounds   pageBounds
+}
+
+// nested reports whether levels need more than one bit a row.
+func (c *column) nested() bool { return len(c.steps) > 1 }
+
+// write encodes rows lo to hi of the batch that src is set to.
+func (c *column) write(lo, hi int, wk *worker) error {
+	for lo < hi {
+		n := c.fit(lo, hi)
+		if n == 0 {
+			if err := c.endPage(wk); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := c.block(lo, lo+n); err != nil {
+			return err
+		}
+		lo += n
+		if c.pageRows >= maxPageRows || c.vals.room(c.pageBytes) <= 0 {
+			if err := c.endPage(wk); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fit returns how many rows from lo on go into the page: none if it must be
+// ended first, at least one into an empty page.
+func (c *column) fit(lo, hi int) int {
+	n := min(hi-lo, maxPageRows-c.pageRows)
+	room := c.vals.room(c.pageBytes)
+	if c.cost(lo, lo+n) <= room {
+		return n
+	}
+	n = sort.Search(n, func(k int) bool { return c.cost(lo, lo+k+1) > room })
+	if n == 0 && c.pageRows == 0 {
+		return 1
+	}
+	return n
+}
+
+// cost returns the PLAIN bytes of rows lo to hi, nulls counted like values.
+func (c *column) cost(lo, hi int) int {
+	for i := range c.steps {
+		if o := c.src.nodes[i].offsets; o != nil {
+			lo, hi = int(o[lo]), int(o[hi])
+		}
+	}
+	switch {
+	case c.phys == format.ByteArray:
+		if lo == hi {
+			return 0
+		}
+		d := c.src.data
+		o := castBytes[int32](d.Buffers()[1].Bytes())[d.Offset():]
+		return int(o[hi]-o[lo]) + 4*(hi-lo)
+	case c.phys == format.Boolean:
+		return (hi - lo + 7) / 8
+	default:
+		return (hi - lo) * c.width
+	}
+}
+
+// block appends rows lo to hi to the page.
+func (c *column) block(lo, hi int) error {
+	n := hi - lo
+	c.pageRows += n
+	if c.nested() {
+		return c.shredBlock(lo, hi)
+	}
+	c.pageSlots += n
+	sel := selection{lo: lo, hi: hi, n: n}
+	if c.maxDef > 0 {
+		nd := &c.src.nodes[0]
+		if nd.valid == nil {
+			c.flat.addOnes(n)
+		} else if sel.n = c.flat.addBits(nd.valid, nd.off+lo, n); sel.n < n {
+			sel.valid, sel.off = nd.valid, nd.off
+		}
+	}
+	if sel.n == 0 {
+		return nil
+	}
+	return c.wrap(c.vals.add(&c.src, &sel))
+}
+
+func (c *column) wrap(err error) error {
+	if err != nil {
+		return fmt.Errorf("column %s: %w", c.name, err)
+	}
+	return nil
+}
+
+// endPage encodes, compresses and keeps the page.
+func (c *column) endPage(wk *worker) error {
+	raw := wk.raw[:0]
+	if c.nested() {
+		if c.maxRep > 0 {
+			raw = appendLevels(raw, c.reps, c.maxRep)
+		}
+		if c.maxDef > 0 {
+			raw = appendLevels(raw, c.defs, c.maxDef)
+		}
+	} else if c.maxDef > 0 {
+		raw = c.flat.appendTo(raw)
+	}
+	raw, enc := c.vals.endPage(raw)
+	wk.raw = raw
+	st := c.vals.state()
+	nulls := c.pageSlots - st.n
+	p := pageRecord{
+		offset: c.chunk.size, firstRow: c.rows, nulls: int64(nulls),
+		empty: st.n == 0, encoding: enc, bounds: c.vals.takePageBounds(),
+	}
+	n, err := c.store(wk, &c.chunk, raw, func(t *thriftWriter) {
+		t.begin(5)
+		t.i32(1, int32(c.pageSlots))
+		t.i32(2, int32(enc))
+		t.i32(3, int32(format.RLE))
+		t.i32(4, int32(format.RLE))
+		t.end()
+	}, format.DataPage)
+	if err != nil {
+		return c.wrap(err)
+	}
+	p.size = int32(n)
+	c.pages = append(c.pages, p)
+	c.rows += int64(c.pageRows)
+	c.slots += int64(c.pageSlots)
+	c.nulls += int64(nulls)
+	c.file.nans += int64(st.pageNaNs)
+	c.resetPage()
+	return nil
+}
+
+func (c *column) resetPage() {
+	st := c.vals.state()
+	st.n, st.pageNaNs = 0, 0
+	c.pageRows, c.pageSlots = 0, 0
+	c.flat.reset()
+	c.reps, c.defs = c.reps[:0], c.defs[:0]
+}
+
+// store compresses a page's body and appends header and body to out; it
+// returns the bytes appended.
+func (c *column) store(wk *worker, out *chunkBuf, raw []byte, kind func(*thriftWriter), typ format.PageType) (int, error) {
+	if len(raw) > math.MaxInt32 {
+		return 0, fmt.Errorf("page of %d bytes is too large for Parquet", len(raw))
+	}
+	body, err := wk.compress(raw)
+	if err != nil {
+		return 0, fmt.Errorf("compress: %w", err)
+	}
+	if len(body) > math.MaxInt32-1024 {
+		return 0, fmt.Errorf("page of %d bytes is too large for Parquet", len(body))
+	}
+	t := &wk.thrift
+	t.b = t.b[:0]
+	t.elemBegin()
+	t.i32(1, int32(typ))
+	t.i32(2, int32(len(raw)))
+	t.i32(3, int32(len(body)))
+	t.i32(4, int32(crc32.ChecksumIEEE(body)))
+	kind(t)
+	t.end()
+	out.write(t.b)
+	out.write(body)
+	c.uncompressed += int64(len(t.b) + len(raw))
+	return len(t.b) + len(body), nil
+}
+
+// endChunk finishes the chunk in memory: its last page, dictionary page and
+// bloom filter.
+func (c *column) endChunk(wk *worker, fpp float64) error {
+	if c.pageRows > 0 {
+		if err := c.endPage(wk); err != nil {
+			return err
+		}
+	}
+	c.done = c.vals.endChunk()
+	c.dictPage, c.bloom = c.dictPage[:0], nil
+	if st := c.vals.state(); st.bloom && len(st.hashes) > 0 {
+		c.bloom = encodeBloom(st.hashes, fpp)
+	}
+	if c.done.dictLen == 0 {
+		return nil
+	}
+	dict := chunkBuf{first: c.dictPage}
+	_, err := c.store(wk, &dict, c.done.dict, func(t *thriftWriter) {
+		t.begin(7)
+		t.i32(1, int32(c.done.dictLen))
+		t.i32(2, int32(format.Plain))
+		t.end()
+	}, format.DictionaryPage)
+	c.dictPage = dict.flat()
+	return c.wrap(err)
+}
+
+// startChunk gets ready for the next row group.
+func (c *column) startChunk(pool *blockPool) {
+	c.file.values += c.slots
+	c.file.nulls += c.nulls
+	c.pages = c.pages[:0]
+	c.chunk.release(pool)
+	c.dictPage, c.bloom, c.done = c.dictPage[:0], nil, chunkValues{}
+	c.rows, c.slots, c.nulls, c.uncompressed = 0, 0, 0, 0
+	c.resetPage()
+	c.vals.startChunk()
+}
+
+// buffered estimates the bytes the chunk would take if it were ended now.
+func (c *column) buffered() int64 {
+	pending := int64(c.vals.pending() + len(c.flat.bits) + len(c.reps)/4 + len(c.defs)/4)
+	if c.uncompressed > 0 {
+		pending = int64(float64(pending) * float64(c.chunk.size) / float64(c.uncompressed))
+	}
+	return c.chunk.size + int64(len(c.dictPage)) + pending
+}
+
+// blockSize is the size of a chunk's blocks of memory.
+const blockSize = 128 << 10
+
+// chunkBuf collects bytes in blocks, so that growing copies nothing. The first
+// block grows from nothing, for the many small chunks.
+type chunkBuf struct {
+	first []byte
+	more  [][]byte
+	size  int64
+	pool  *blockPool
+}
+
+func (b *chunkBuf) write(p []byte) {
+	b.size += int64(len(p))
+	if len(b.more) == 0 {
+		if len(b.first)+len(p) <= blockSize || b.pool == nil {
+			b.first = append(b.first, p...)
+			return
+		}
+		b.more = append(b.more, b.pool.get())
+	}
+	for len(p) > 0 {
+		last := &b.more[len(b.more)-1]
+		if len(*last) == cap(*last) {
+			b.more = append(b.more, b.pool.get())
+			continue
+		}
+		n := min(len(p), cap(*last)-len(*last))
+		*last = append(*last, p[:n]...)
+		p = p[n:]
+	}
+}
+
+// flat returns the bytes of a buffer without pool.
+func (b *chunkBuf) flat() []byte { return b.first }
+
+func (b *chunkBuf) release(pool *blockPool) {
+	pool.put(b.more)
+	b.first, b.more, b.size, b.pool = b.first[:0], b.more[:0], 0, pool
+}
+
+// bloomHeader encodes the header of an uncompressed split-block filter hashed
+// by xxHash.
+func bloomHeader(n int) []byte {
+	var t thriftWriter
+	t.elemBegin()
+	t.i32(1, int32(n))
+	for id := int16(2); id <= 4; id++ {
+		t.begin(id)
+		t.empty(1)
+		t.end()
+	}
+	t.end()
+	return t.b
+}
+
+// appendOffsetIndex encodes the offset index of pages that begin at base.
+func appendOffsetIndex(dst []byte, pages []pageRecord, base int64) []byte {
+	t := thriftWriter{b: dst}
+	t.elemBegin()
+	t.list(1, thriftStruct, len(pages))
+	for i := range pages {
+		p := &pages[i]
+		t.elemBegin()
+		t.i64(1, base+p.offset)
+		t.i32(2, p.size)
+		t.i64(3, p.firstRow)
+		t.end()
+	}
+	t.end()
+	return t.b
+}
+
+// appendColumnIndex encodes the column index, or nothing if a page with values
+// has no bounds.
+func appendColumnIndex(dst []byte, c *column) []byte {
+	for i := range c.pages {
+		p := &c.pages[i]
+		if !p.empty && p.bounds.min == nil {
+			return dst
+		}
+		p.bounds.min, _ = c.shortLower(p.bounds.min)
+		p.bounds.max, _ = c.shortUpper(p.bounds.max)
+	}
+	t := thriftWriter{b: dst}
+	t.elemBegin()
+	t.list(1, thriftTrue, len(c.pages))
+	for i := range c.pages {
+		t.elemBool(c.pages[i].empty)
+	}
+	order := boundaryOrder(c.pages, c.compareBounds)
+	t.list(2, thriftBinary, len(c.pages))
+	for i := range c.pages {
+		t.elemBytes(c.pages[i].bounds.min)
+	}
+	t.list(3, thriftBinary, len(c.pages))
+	for i := range c.pages {
+		t.elemBytes(c.pages[i].bounds.max)
+	}
+	t.i32(4, int32(order))
+	t.list(5, thriftI64, len(c.pages))
+	for i := range c.pages {
+		t.elemInt(c.pages[i].nulls)
+	}
+	t.end()
+	return t.b
+}
+
+// compareBounds compares two bounds in PLAIN encoding in the column's order.
+func (c *column) compareBounds(a, b []byte) int {
+	switch c.phys {
+	case format.Int32:
+		return compareOf(int32(binary.LittleEndian.Uint32(a)), int32(binary.LittleEndian.Uint32(b)))
+	case format.Int64:
+		return compareOf(int64(binary.LittleEndian.Uint64(a)), int64(binary.LittleEndian.Uint64(b)))
+	case format.Float:
+		return compareOf(math.Float32frombits(binary.LittleEndian.Uint32(a)), math.Float32frombits(binary.LittleEndian.Uint32(b)))
+	case format.Double:
+		return compareOf(math.Float64frombits(binary.LittleEndian.Uint64(a)), math.Float64frombits(binary.LittleEndian.Uint64(b)))
+	}
+	return c.compareBytes(a, b)
+}
+
+func compareOf[T number](a, b T) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
