@@ -70,3 +70,26 @@ func TestIndices(t *testing.T) {
 		t.Fatalf("got %v", got)
 	}
 }
+
+// TestRetype renames the children of a struct and a map without a copy, and
+// refuses another layout.
+func TestRetype(t *testing.T) {
+	from := arrow.StructOf(arrow.Field{Name: "a", Type: arrow.MapOf(arrow.BinaryTypes.String, arrow.PrimitiveTypes.Int64)})
+	m := arrow.MapOfFields(arrow.Field{Name: "key", Type: arrow.BinaryTypes.String},
+		arrow.Field{Name: "value", Type: arrow.PrimitiveTypes.Int64, Nullable: true, Metadata: arrow.NewMetadata([]string{"PARQUET:field_id"}, []string{"7"})})
+	to := arrow.StructOf(arrow.Field{Name: "b", Type: m, Nullable: true})
+	a, _, err := array.FromJSON(memory.DefaultAllocator, from, strings.NewReader(`[{"a":[{"key":"x","value":1}]},{"a":[]}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, ok := Retype(a, to)
+	if !ok || !arrow.TypeEqual(got.DataType(), to, arrow.CheckMetadata()) {
+		t.Fatalf("got %v, %v", got, ok)
+	}
+	if v := got.(*array.Struct).Field(0).(*array.Map).Items().(*array.Int64).Value(0); v != 1 {
+		t.Errorf("value %d", v)
+	}
+	if _, ok := Retype(a, arrow.StructOf(arrow.Field{Name: "b", Type: arrow.PrimitiveTypes.Int64})); ok {
+		t.Error("another layout was accepted")
+	}
+}
