@@ -38,6 +38,9 @@ func (d *decoder) next() (*slot, error) {
 	e.Status, e.SnapshotID, e.SequenceNumber, e.FileSequenceNumber = 0, absent, absent, absent
 	e.File = f
 	d.clear(f)
+	if d.plan.partition == nil {
+		f.Partition = d.tuple.tuple // no values are stored
+	}
 	var seen uint32
 	for i := range d.plan.entry {
 		st := &d.plan.entry[i]
@@ -152,7 +155,7 @@ func (d *decoder) dataFile(s *slot) (seen uint32) {
 		case slotFormat:
 			f.Format = internFormat(d.cursor.bytes())
 		case slotPartition:
-			f.Partition = d.partition()
+			f.Partition = d.tuple.decode(&d.cursor)
 		case slotRecordCount:
 			f.RecordCount = d.long()
 		case slotFileSize:
@@ -226,15 +229,6 @@ func (d *decoder) check(f *DataFile) error {
 		f.RecordCount = -1 // some importers write -1 for unknown
 	}
 	return nil
-}
-
-// partition decodes the tuple; equal ones share memory.
-func (d *decoder) partition() []any {
-	if d.tuple == nil {
-		d.skip(d.plan.partition)
-		return nil
-	}
-	return d.tuple.decode(&d.cursor)
 }
 
 func (d *decoder) wanted(id int) bool {

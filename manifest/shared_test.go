@@ -65,6 +65,8 @@ func avroFiles(t testing.TB, dir string, f func(path, record string, data []byte
 // engines wrote; counts in the list must agree with the entries.
 func TestSharedManifests(t *testing.T) {
 	dir := sharedTables(t)
+	// A snapshot id above int64 in list and manifest, and a list edited by hand.
+	refused, wrongCounts := "equality_delete_extra_column", "merch_v1"
 	lists, manifests := map[string][]byte{}, map[string][]byte{}
 	avroFiles(t, dir, func(path, kind string, data []byte) {
 		switch kind {
@@ -78,11 +80,9 @@ func TestSharedManifests(t *testing.T) {
 	for path, data := range lists {
 		files, err := ReadList(data)
 		if err != nil {
-			if strings.Contains(path, "big_query_error") || strings.Contains(path, "_loose") {
-				t.Logf("%s: %v", path, err)
-				continue
+			if !strings.Contains(path, refused) || !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s: %v", path, err)
 			}
-			t.Errorf("%s: %v", path, err)
 			continue
 		}
 		for _, f := range files {
@@ -92,6 +92,9 @@ func TestSharedManifests(t *testing.T) {
 				continue // expired snapshot, or a loose list
 			}
 			read[name] = true
+			if strings.Contains(name, wrongCounts) {
+				f.AddedFiles, f.AddedRows = -1, -1
+			}
 			entries += checkShared(t, name, data, f)
 		}
 	}
@@ -103,7 +106,7 @@ func TestSharedManifests(t *testing.T) {
 		if strings.Contains(string(data[:min(len(data), 1<<20)]), "deletes") && headerContent(data) == "deletes" {
 			kind = Deletes
 		}
-		if _, err := ReadAll(data, &File{Path: name, Kind: kind}, &ReadOptions{Stats: StatsAll, KeepDeleted: true}); err != nil {
+		if _, err := ReadAll(data, &File{Path: name, Kind: kind}, &ReadOptions{Stats: StatsAll, KeepDeleted: true}); err != nil && !strings.Contains(name, refused) {
 			t.Errorf("unlisted %s: %v", name, err)
 		}
 	}
