@@ -16,7 +16,7 @@ func seeds(f *testing.F, kind string) {
 	if kind == "list" {
 		var err error
 		file.AddedSnapshotID = 9
-		if data, _, err = WriteList(ListOptions{FormatVersion: 2, SnapshotID: 9, SequenceNumber: 1, Codec: "null"}, []*File{file}); err != nil {
+		if data, _, err = WriteList(ListOptions{FormatVersion: 2, SnapshotID: 9, SequenceNumber: 4, Codec: "null"}, []*File{file}); err != nil {
 			f.Fatal(err)
 		}
 	}
