@@ -12,6 +12,25 @@ var errDeltaEnd = errors.New("delta data ends early")
 // takes but a few bytes. Writers use 128 to 2,048.
 const maxDeltaBlock = 8192
 
+// deltaCount returns how many values DELTA_BINARY_PACKED data says it has, at
+// most limit and not more than its bytes could hold.
+func deltaCount(src []byte, limit int) (int, error) {
+	pos := 0
+	var v [3]uint64
+	for i := range v {
+		u, n := binary.Uvarint(src[pos:])
+		if n <= 0 {
+			return 0, errDeltaEnd
+		}
+		v[i] = u
+		pos += n
+	}
+	if n := v[2]; n > uint64(limit) || n > uint64(len(src)/2+1)*maxDeltaBlock {
+		return 0, fmt.Errorf("delta data of %d values in %d bytes, page of %d", n, len(src), limit)
+	}
+	return int(v[2]), nil
+}
+
 // decodeDelta decodes DELTA_BINARY_PACKED data of exactly len(dst) values and
 // returns the bytes it took.
 func decodeDelta[T int32 | int64](dst []T, src []byte, maxWidth uint) (int, error) {

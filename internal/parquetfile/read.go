@@ -2,14 +2,15 @@ package parquetfile
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"math"
+	"sync"
 
-	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/parquet-go/parquet-go/format"
 
-	"github.com/frazildb/frazil/internal/bitmap"
-	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/objstore"
-	"github.com/frazildb/frazil/schema"
 )
 
 // Errors of a File; they are wrapped with the file, the column and the page.
@@ -19,7 +20,7 @@ var (
 	ErrCorrupt = errors.New("corrupt parquet file")
 	// ErrTruncated: the file is shorter than it says it is. It is an ErrCorrupt
 	// too.
-	ErrTruncated = errors.New("truncated parquet file")
+	ErrTruncated = fmt.Errorf("truncated: %w", ErrCorrupt)
 	// ErrUnsupported: the file uses a feature this reader does not have.
 	ErrUnsupported = errors.New("unsupported parquet feature")
 )
@@ -31,7 +32,7 @@ type OpenOptions struct {
 	// MaxPageBytes bounds one page uncompressed; default 256 MiB.
 	MaxPageBytes int64
 	// ReadAhead is the most bytes read at once of a column chunk; default 4 MiB.
-	ReadAhead int64
+	ReadAhead int
 }
 
 // RowGroup describes a row group of a File.
@@ -46,56 +47,225 @@ type RowGroup struct {
 
 // File is an open Parquet file. Its methods may be called concurrently, and any
 // number of Cursors may read it at a time.
-type File struct{}
+type File struct {
+	o         objstore.Object
+	size      int64
+	meta      *footer
+	root      *node
+	leaves    []*node
+	hasIDs    bool
+	maxPage   int64
+	readAhead int
+
+	blooms struct {
+		sync.Mutex
+		filters map[bloomKey]*bloomFilter
+	}
+}
+
+const (
+	magic = "PAR1"
+	// tailBytes is read at the end of a file at first, in the hope that the
+	// footer is within.
+	tailBytes = 64 << 10
+)
 
 // Open reads the footer of a file. The File owns o from then on, also when Open
 // fails.
-func Open(ctx context.Context, o objstore.Object, opts *OpenOptions) (*File, error) {
-	panic("unwritten")
+func Open(ctx context.Context, o objstore.Object, opts *OpenOptions) (f *File, err error) {
+	f = &File{o: o, size: o.Size(), maxPage: 256 << 20, readAhead: 4 << 20}
+	maxFooter := int64(256 << 20)
+	if opts != nil {
+		if opts.MaxFooterBytes > 0 {
+			maxFooter = opts.MaxFooterBytes
+		}
+		if opts.MaxPageBytes > 0 {
+			f.maxPage = min(opts.MaxPageBytes, math.MaxInt32)
+		}
+		if opts.ReadAhead > 0 {
+			f.readAhead = opts.ReadAhead
+		}
+	}
+	defer func() {
+		if err != nil {
+			_ = o.Close()
+			f, err = nil, fmt.Errorf("%s: %w", o.URI(), err)
+		}
+	}()
+	defer f.guard(&err)
+	end, err := f.readFooter(ctx, maxFooter)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.check(end); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return f, nil
+}
+
+// guard turns a panic, which no input should cause, into an error.
+func (f *File) guard(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: internal error: %v", ErrCorrupt, p)
+	}
+}
+
+// readFooter finds and decodes the footer and returns the offset it starts at.
+func (f *File) readFooter(ctx context.Context, maxFooter int64) (int64, error) {
+	if f.size < 12 {
+		return 0, fmt.Errorf("%w: %d bytes are no parquet file", ErrTruncated, f.size)
+	}
+	n := min(f.size, tailBytes)
+	tail := make([]byte, n)
+	if err := readFull(ctx, f.o, tail, f.size-n); err != nil {
+		return 0, err
+	}
+	head := tail[:4]
+	last := tail[n-8:]
+	if string(last[4:]) != magic {
+		return 0, f.noMagic(ctx, last[4:])
+	}
+	// The first magic costs a read of its own in a large file, and says nothing
+	// about pages, so it is looked at only where it is at hand.
+	if n == f.size && string(head) != magic {
+		return 0, fmt.Errorf("%w: no magic at the start", ErrCorrupt)
+	}
+	length := int64(binary.LittleEndian.Uint32(last))
+	if length > f.size-12 {
+		return 0, fmt.Errorf("%w: footer of %d bytes in a file of %d", ErrTruncated, length, f.size)
+	}
+	if length > maxFooter {
+		return 0, fmt.Errorf("%w: footer of %d bytes, limit %d", ErrCorrupt, length, maxFooter)
+	}
+	start := f.size - 8 - length
+	var raw []byte
+	if length <= n-8 {
+		raw = tail[n-8-length : n-8]
+	} else {
+		raw = make([]byte, length)
+		k := length - (n - 8)
+		copy(raw[k:], tail[:n-8])
+		if err := readFull(ctx, f.o, raw[:k], start); err != nil {
+			return 0, err
+		}
+	}
+	meta, err := decodeFooter(raw)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	f.meta = meta
+	return start, nil
+}
+
+// noMagic says what a file without the closing magic is.
+func (f *File) noMagic(ctx context.Context, last []byte) error {
+	if string(last) == "PARE" {
+		return fmt.Errorf("%w: encrypted file", ErrUnsupported)
+	}
+	head := make([]byte, 4)
+	if err := readFull(ctx, f.o, head, 0); err != nil {
+		return err
+	}
+	if string(head) == magic {
+		return fmt.Errorf("%w: no magic at the end", ErrTruncated)
+	}
+	return fmt.Errorf("%w: no magic", ErrCorrupt)
+}
+
+// check compares the footer with itself and the file, whose pages end at end.
+func (f *File) check(end int64) error {
+	var err error
+	if f.root, f.leaves, err = buildTree(f.meta.elements); err != nil {
+		return err
+	}
+	for i := range f.meta.elements[1:] {
+		f.hasIDs = f.hasIDs || f.meta.elements[i+1].hasID
+	}
+	rows := int64(0)
+	for i := range f.meta.groups {
+		g := &f.meta.groups[i]
+		if g.rows < 0 || g.rows > math.MaxInt64-rows {
+			return fmt.Errorf("row group %d: %d rows", i, g.rows)
+		}
+		rows += g.rows
+		if len(g.chunks) != len(f.leaves) {
+			return fmt.Errorf("row group %d: %d column chunks for %d columns", i, len(g.chunks), len(f.leaves))
+		}
+		for k := range g.chunks {
+			if err := checkChunk(&g.chunks[k], f.leaves[k], g.rows, end); err != nil {
+				return fmt.Errorf("row group %d, column %s: %w", i, f.leaves[k].path(), err)
+			}
+		}
+	}
+	if rows != f.meta.rows {
+		return fmt.Errorf("row groups of %d rows in a file of %d", rows, f.meta.rows)
+	}
+	return nil
+}
+
+func checkChunk(c *chunkMeta, n *node, rows, end int64) error {
+	if c.encrypted || c.otherFile || !c.hasMeta {
+		return nil // refused when it is read
+	}
+	if c.typ != n.typ {
+		return fmt.Errorf("column chunk is of type %v, the schema says %v", c.typ, n.typ)
+	}
+	if c.values < 0 || n.maxRep == 0 && c.values != rows || n.maxRep > 0 && c.values < rows {
+		return fmt.Errorf("%d values for %d rows", c.values, rows)
+	}
+	if rows == 0 {
+		return nil
+	}
+	start := c.start()
+	if start < 4 || c.compressed <= 0 || start > end || c.compressed > end-start {
+		return fmt.Errorf("%d bytes at %d are outside of the %d before the footer", c.compressed, start, end)
+	}
+	return nil
+}
+
+// readable refuses column chunks that are elsewhere or encrypted.
+func (c *chunkMeta) readable() error {
+	switch {
+	case c.encrypted || !c.hasMeta:
+		return fmt.Errorf("%w: encrypted column", ErrUnsupported)
+	case c.otherFile:
+		return fmt.Errorf("%w: column chunk in another file", ErrUnsupported)
+	}
+	switch c.codec {
+	case format.Uncompressed, format.Snappy, format.Gzip, format.Brotli, format.Lz4, format.Lz4Raw, format.Zstd:
+		return nil
+	}
+	return fmt.Errorf("%w: codec %d", ErrUnsupported, c.codec)
 }
 
 // NumRows returns the number of rows of the file.
-func (f *File) NumRows() int64 { panic("unwritten") }
+func (f *File) NumRows() int64 { return f.meta.rows }
 
 // RowGroups describes the row groups in file order.
-func (f *File) RowGroups() []RowGroup { panic("unwritten") }
+func (f *File) RowGroups() []RowGroup {
+	groups := make([]RowGroup, len(f.meta.groups))
+	first := int64(0)
+	for i := range f.meta.groups {
+		g := &f.meta.groups[i]
+		r := RowGroup{Index: i, FirstRow: first, Rows: g.rows}
+		for k := range g.chunks {
+			c := &g.chunks[k]
+			if s := c.start(); r.Offset == 0 || s < r.Offset {
+				r.Offset = s
+			}
+			r.Size += c.compressed
+		}
+		first += g.rows
+		groups[i] = r
+	}
+	return groups
+}
 
 // HasFieldIDs reports whether any column of the file has a field id.
-func (f *File) HasFieldIDs() bool { panic("unwritten") }
+func (f *File) HasFieldIDs() bool { return f.hasIDs }
 
-// Metrics returns the file's column statistics as far as its footer has them,
-// for a file added to a table as it is. Bounds are those of the columns of s.
-func (f *File) Metrics(s *schema.Schema, mode func(fieldID int) MetricsMode) (manifest.Metrics, error) {
-	panic("unwritten")
-}
-
-// MightContain reports whether a row group may hold a value, going by the
-// statistics of the column chunk and its bloom filter. value is of the table's
-// type (see schema.Row). Absent columns and statistics answer true.
-func (f *File) MightContain(ctx context.Context, rowGroup, fieldID int, value any) (bool, error) {
-	panic("unwritten")
-}
-
-// Read starts a Cursor.
-func (f *File) Read(ctx context.Context, opts *ReadOptions) (*Cursor, error) { panic("unwritten") }
+// KeyValues returns the footer's key-value metadata, not to be changed.
+func (f *File) KeyValues() map[string]string { return f.meta.keyValues }
 
 // Close closes the object. Cursors of the file must not be used after.
-func (f *File) Close() error { panic("unwritten") }
-
-// Cursor reads batches of a File, one goroutine at a time.
-type Cursor struct{}
-
-// Peek reports the file position of the next row and how many rows the next
-// batch will span (never across row groups); n == 0 at the end.
-func (c *Cursor) Peek() (pos int64, n int) { panic("unwritten") }
-
-// Next reads that span. With sel nil, all its rows; else only rows whose bit is
-// set (sel.Len() == n), skipping pages without any. The batch's columns are
-// Fields, its rows the selected ones in order. io.EOF at the end. The caller
-// releases the batch.
-func (c *Cursor) Next(ctx context.Context, sel *bitmap.Bitmap) (arrow.RecordBatch, error) {
-	panic("unwritten")
-}
-
-// Close releases the cursor's buffers. Batches stay valid.
-func (c *Cursor) Close() { panic("unwritten") }
+func (f *File) Close() error { return f.o.Close() }

@@ -19,8 +19,21 @@ func readFull(ctx context.Context, o objstore.Object, p []byte, off int64) error
 	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: %d of %d bytes at offset %d", ErrTruncated, n, len(p), off)
 	}
-	return fmt.Errorf("read %d bytes at offset %d: %w", len(p), off, err)
+	return &readError{len(p), off, err}
 }
+
+// readError is a failed read, which says nothing about the file.
+type readError struct {
+	n   int
+	off int64
+	err error
+}
+
+func (e *readError) Error() string {
+	return fmt.Sprintf("read %d bytes at offset %d: %v", e.n, e.off, e.err)
+}
+
+func (e *readError) Unwrap() error { return e.err }
 
 // sharedRange is a run of small neighbouring column chunks read at once, when
 // the first of them is needed.
@@ -55,11 +68,11 @@ type chunkSource struct {
 }
 
 func (s *chunkSource) reset(off, size int64, window int, shared *sharedRange) {
+	if shared != nil || s.shared != nil {
+		s.buf = nil // never read over what others share
+	}
 	s.off, s.size, s.pos, s.window, s.shared = off, size, 0, window, shared
 	s.bufOff = 0
-	if shared != nil {
-		s.buf = nil
-	}
 	s.buf = s.buf[:0]
 }
 
