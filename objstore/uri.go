@@ -135,6 +135,9 @@ func checkAuthority(scheme, authority string) (string, error) {
 			return "", fmt.Errorf("the bucket or host holds %q", c)
 		}
 	}
+	if undot(authority) != "" {
+		return "", fmt.Errorf("the bucket or host is %q", authority)
+	}
 	return authority, nil
 }
 
