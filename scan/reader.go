@@ -1,0 +1,344 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/frazildb/frazil/deletes"
+	"github.com/frazildb/frazil/internal/bitmap"
+	"github.com/frazildb/frazil/internal/parquetfile"
+	"github.com/frazildb/frazil/manifest"
+)
+
+// sparseSelection is how few of the rows, one in that many, make reading the
+// other columns page by page worth while.
+const sparseSelection = 64
+
+// batchBytes is about how much memory a batch may take.
+const batchBytes = 32 << 20
+
+// read reads one file, or part of it, and hands every batch to emit, which takes
+// it over.
+func (x *exec) read(ctx context.Context, ft *FileTask, emit func(arrow.RecordBatch) error) error {
+	r := &fileReader{x: x, v: x.v, ft: ft}
+	err := r.run(ctx, emit)
+	if err == nil || errors.Is(err, errStopped) || ctx.Err() != nil {
+		return err
+	}
+	if r.inFile {
+		err = fileError("data", ft.Data.File.Path, err)
+	}
+	return err
+}
+
+// rowDeletes are the deletes of one file, ready to apply.
+type rowDeletes struct {
+	positions *deletes.Positions // nil for none
+	tables    []*equality
+}
+
+func (d *rowDeletes) empty() bool { return d.positions == nil && len(d.tables) == 0 }
+
+// load reads the deletes that apply to a file.
+func (x *exec) load(ctx context.Context, ft *FileTask) (d rowDeletes, err error) {
+	if d.positions, err = x.cache.rowPositions(ctx, ft.Data.File, ft.DV, ft.Positions); err != nil {
+		return d, err
+	}
+	d.tables, err = x.cache.equalityTables(ctx, ft.Equality)
+	return d, err
+}
+
+// fileReader reads one file. Two cursors go through it in step: the first reads
+// the columns that decide which rows are wanted, the second the other columns of
+// those rows.
+type fileReader struct {
+	x  *exec
+	v  *view
+	ft *FileTask
+
+	file   *parquetfile.File
+	groups []parquetfile.RowGroup
+	dead   rowDeletes
+	// only, when not nil, keeps just the rows that these deletes hit.
+	only *rowDeletes
+	// keepGroup, when not nil, is asked for every row group.
+	keepGroup func(ctx context.Context, f *parquetfile.File, group int) (bool, error)
+	sparse    bool
+
+	lay     layout
+	spans   spans
+	first   *parquetfile.Cursor
+	second  *parquetfile.Cursor
+	skipped []int // rows of spans the second cursor has yet to pass over
+	inFile  bool  // an error is the data file's
+	consts  constants
+}
+
+func (r *fileReader) run(ctx context.Context, emit func(arrow.RecordBatch) error) error {
+	var err error
+	if r.dead, err = r.x.load(ctx, r.ft); err != nil {
+		return err
+	}
+	r.inFile = true
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	defer r.close()
+	for {
+		pos, n := r.peek()
+		if n == 0 {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, err := r.next(ctx, pos, n)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			continue
+		}
+		r.inFile = false
+		if err := emit(b); err != nil {
+			return err
+		}
+		r.inFile = true
+	}
+}
+
+// openFile opens a data file as its manifest entry describes it.
+func openFile(ctx context.Context, v *view, df *manifest.DataFile) (*parquetfile.File, error) {
+	switch {
+	case df.Format != manifest.FormatParquet:
+		return nil, fmt.Errorf("format %s: %w", df.Format, ErrUnsupported)
+	case len(df.KeyMetadata) > 0:
+		return nil, fmt.Errorf("is encrypted: %w", ErrUnsupported)
+	}
+	o, err := v.src.Store.Open(ctx, df.Path)
+	if err != nil {
+		return nil, err
+	}
+	if df.FileSize > 0 && o.Size() < df.FileSize {
+		o.Close()
+		return nil, fmt.Errorf("%d bytes where the manifest says %d: %w", o.Size(), df.FileSize, io.ErrUnexpectedEOF)
+	}
+	return parquetfile.Open(ctx, o, nil)
+}
+
+func (r *fileReader) open(ctx context.Context) (err error) {
+	df := r.ft.Data.File
+	if r.file, err = openFile(ctx, r.v, df); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	for _, g := range r.file.RowGroups() {
+		if r.ft.Length > 0 && (g.Offset < r.ft.Start || g.Offset >= r.ft.Start+r.ft.Length) || g.Rows == 0 {
+			continue
+		}
+		if r.keepGroup != nil {
+			keep, err := r.keepGroup(ctx, r.file, g.Index)
+			if err != nil {
+				return err
+			}
+			if !keep {
+				continue
+			}
+		}
+		r.groups = append(r.groups, g)
+	}
+	if r.lay, err = newLayout(r); err != nil {
+		return err
+	}
+	r.spans = spans{groups: r.groups, rows: r.batchRows()}
+	if len(r.lay.first) > 0 && len(r.groups) > 0 {
+		r.first, err = r.cursor(ctx, r.lay.first, r.groups, r.sparse)
+	}
+	return err
+}
+
+// batchRows returns how many rows a batch of this file gets: fewer when they are
+// wide, going by its compressed size.
+func (r *fileReader) batchRows() int {
+	df := r.ft.Data.File
+	n := int64(r.v.opts.BatchRows)
+	if df.RecordCount > 0 {
+		if row := 4 * df.FileSize / df.RecordCount; row > 0 {
+			n = min(n, max(1024, batchBytes/row))
+		}
+	}
+	return int(n)
+}
+
+func (r *fileReader) cursor(ctx context.Context, cols []column, groups []parquetfile.RowGroup, sparse bool) (*parquetfile.Cursor, error) {
+	o := &parquetfile.ReadOptions{
+		Fields:      fieldsOf(cols),
+		Constants:   r.lay.constants,
+		NameMapping: r.v.mapping,
+		RowGroups:   make([]int, len(groups)),
+		BatchRows:   r.spans.rows,
+		Sparse:      sparse,
+		Allocator:   r.v.mem,
+	}
+	for i, g := range groups {
+		o.RowGroups[i] = g.Index
+	}
+	return r.file.Read(ctx, o)
+}
+
+func (r *fileReader) close() {
+	if r.first != nil {
+		r.first.Close()
+	}
+	if r.second != nil {
+		r.second.Close()
+	}
+	r.consts.release()
+	if r.file != nil {
+		r.file.Close()
+		r.file = nil
+	}
+}
+
+// peek returns the next span of rows: that of the first cursor if there is one.
+func (r *fileReader) peek() (pos int64, n int) {
+	if r.first != nil {
+		return r.first.Peek()
+	}
+	return r.spans.peek()
+}
+
+// next reads the span of n rows at pos; nil when none of them is wanted.
+func (r *fileReader) next(ctx context.Context, pos int64, n int) (arrow.RecordBatch, error) {
+	defer r.spans.advance()
+	sel, a, err := r.selectRows(ctx, pos, n)
+	if a != nil {
+		defer a.release()
+	}
+	if err != nil {
+		return nil, err
+	}
+	rows := n
+	if sel != nil {
+		rows = sel.Count()
+	}
+	if rows == 0 {
+		if r.second == nil {
+			r.skipped = append(r.skipped, n)
+			return nil, nil
+		}
+		return nil, r.pass(ctx, n)
+	}
+	var b arrow.RecordBatch
+	if len(r.lay.second) > 0 {
+		if b, err = r.readSecond(ctx, pos, n, sel, rows); err != nil {
+			return nil, err
+		}
+		defer b.Release()
+	}
+	return r.assemble(pos, sel, rows, a, b)
+}
+
+// pass moves the second cursor over a span.
+func (r *fileReader) pass(ctx context.Context, n int) error {
+	b, err := r.second.Next(ctx, bitmap.New(n))
+	if err != nil {
+		return err
+	}
+	b.Release()
+	return nil
+}
+
+// readSecond reads the columns that the first cursor did not. The cursor is made
+// when the first row is wanted, since how many are says how to read.
+func (r *fileReader) readSecond(ctx context.Context, pos int64, n int, sel *bitmap.Bitmap, rows int) (arrow.RecordBatch, error) {
+	if r.second == nil {
+		i := 0
+		for i < len(r.groups) && r.groups[i].FirstRow+r.groups[i].Rows <= pos {
+			i++
+		}
+		if i == len(r.groups) {
+			return nil, fmt.Errorf("no row group has row %d: %w", pos, parquetfile.ErrCorrupt)
+		}
+		var err error
+		if r.second, err = r.cursor(ctx, r.lay.second, r.groups[i:], r.sparse || rows < n/sparseSelection); err != nil {
+			return nil, err
+		}
+		for p := r.groups[i].FirstRow; p < pos; {
+			q, m := r.second.Peek()
+			if q != p || m == 0 {
+				return nil, fmt.Errorf("columns are out of step at row %d: %w", p, parquetfile.ErrCorrupt)
+			}
+			if err := r.pass(ctx, m); err != nil {
+				return nil, err
+			}
+			p += int64(m)
+		}
+		r.skipped = nil
+	}
+	if p, m := r.second.Peek(); p != pos || m != n {
+		return nil, fmt.Errorf("columns are out of step at row %d: %w", pos, parquetfile.ErrCorrupt)
+	}
+	b, err := r.second.Next(ctx, sel)
+	if err != nil {
+		return nil, err
+	}
+	if b.NumRows() != int64(rows) {
+		b.Release()
+		return nil, fmt.Errorf("%d rows at row %d where %d are selected: %w", b.NumRows(), pos, rows, parquetfile.ErrCorrupt)
+	}
+	return b, nil
+}
+
+// columns are the arrays of the first cursor's columns, one a selected row.
+type columns struct{ arrays []arrow.Array }
+
+func (c *columns) release() {
+	for _, a := range c.arrays {
+		if a != nil {
+			a.Release()
+		}
+	}
+}
+
+func newColumns(b arrow.RecordBatch) *columns {
+	c := &columns{arrays: make([]arrow.Array, b.NumCols())}
+	for i := range c.arrays {
+		c.arrays[i] = b.Column(i)
+		c.arrays[i].Retain()
+	}
+	return c
+}
+
+// spans cuts row groups into batches, for a file of which no column is read.
+type spans struct {
+	groups []parquetfile.RowGroup
+	rows   int
+	done   int64 // rows of the first group
+}
+
+func (s *spans) peek() (pos int64, n int) {
+	if len(s.groups) == 0 {
+		return 0, 0
+	}
+	g := s.groups[0]
+	return g.FirstRow + s.done, int(min(int64(s.rows), g.Rows-s.done))
+}
+
+func (s *spans) advance() {
+	_, n := s.peek()
+	if n == 0 {
+		return
+	}
+	if s.done += int64(n); s.done == s.groups[0].Rows {
+		s.groups, s.done = s.groups[1:], 0
+	}
+}

@@ -1,0 +1,199 @@
+package scan
+
+import (
+	"context"
+	"iter"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/frazildb/frazil/manifest"
+)
+
+// Task is a piece of a scan, about as much work as any other. Its methods may be
+// called concurrently with those of other tasks.
+type Task struct {
+	Files []FileTask
+	// Weight is the estimated work in bytes: those to read, of data and delete
+	// files, and some for every file to open.
+	Weight int64
+
+	exec *exec
+}
+
+// NewTask returns a task that reads the files given, as planned or chosen by the
+// caller, with the scan's columns and filter.
+func (s *Scan) NewTask(files ...FileTask) (*Task, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	b := bin{task: &Task{Files: files, exec: newExec(s.view, files)}}
+	for i := range files {
+		b.weigh(&files[i])
+	}
+	return b.task, nil
+}
+
+// Batches reads a task, file by file in order; each batch is valid until the
+// next step unless retained.
+func (t *Task) Batches(ctx context.Context) iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		t.exec.sequential(ctx, seqOf(t.Files), yield)
+	}
+}
+
+func seqOf(files []FileTask) iter.Seq2[FileTask, error] {
+	return func(yield func(FileTask, error) bool) {
+		for _, f := range files {
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
+// split cuts a file into parts of about target bytes at row group boundaries as
+// the manifest has them. Offsets that do not make sense are ignored.
+func split(f FileTask, target int64) []FileTask {
+	df := f.Data.File
+	if df.FileSize <= target || len(df.SplitOffsets) < 2 || f.Length != 0 {
+		return []FileTask{f}
+	}
+	last := int64(-1)
+	for _, o := range df.SplitOffsets {
+		if o <= last || o >= df.FileSize {
+			return []FileTask{f}
+		}
+		last = o
+	}
+	var out []FileTask
+	start := int64(0)
+	cut := func(end int64) {
+		part := f
+		part.Start, part.Length = start, end-start
+		out = append(out, part)
+		start = end
+	}
+	for _, o := range df.SplitOffsets[1:] {
+		if o-start >= target {
+			cut(o)
+		}
+	}
+	cut(df.FileSize)
+	return out
+}
+
+// bin is a task being filled.
+type bin struct {
+	task     *Task
+	affinity string
+	deletes  map[deleteID]bool // counted already
+}
+
+// deleteID identifies a delete file, or a deletion vector within its file.
+type deleteID struct {
+	path   string
+	offset int64
+}
+
+func idOf(f *manifest.DataFile) deleteID {
+	id := deleteID{path: f.Path}
+	if f.ContentOffset != nil {
+		id.offset = *f.ContentOffset
+	}
+	return id
+}
+
+// weigh adds the work of a file to its task: delete files that it shares with
+// files already there cost nothing more.
+func (b *bin) weigh(f *FileTask) {
+	w := int64(openCost)
+	if f.Length > 0 {
+		w += f.Length
+	} else {
+		w += f.Data.File.FileSize
+	}
+	add := func(e *manifest.Entry, size int64) {
+		if id := idOf(e.File); !b.deletes[id] {
+			if b.deletes == nil {
+				b.deletes = make(map[deleteID]bool)
+			}
+			b.deletes[id] = true
+			w += size + openCost
+		}
+	}
+	if f.DV != nil && f.DV.File.ContentSize != nil {
+		add(f.DV, *f.DV.File.ContentSize)
+	}
+	for _, e := range f.Positions {
+		add(e, e.File.FileSize)
+	}
+	for _, e := range f.Equality {
+		add(e, e.File.FileSize)
+	}
+	b.task.Weight += w
+}
+
+// affinity names what a file shares with others that had better be read by the
+// same task: a delete file for several data files.
+func affinity(f *FileTask) string {
+	if n := len(f.Equality); n > 0 {
+		return f.Equality[n-1].File.Path
+	}
+	for _, e := range f.Positions {
+		if e.File.ReferencedDataFile == "" {
+			return e.File.Path
+		}
+	}
+	return ""
+}
+
+// openBins is how many tasks are filled at a time.
+const openBins = 16
+
+// pack puts files into tasks of about target weight. Ordered keeps their order;
+// otherwise files with the same affinity go together.
+func pack(x *exec, files []FileTask, target int64, ordered bool) []*Task {
+	var tasks []*Task
+	var bins []*bin
+	for _, file := range files {
+		for _, f := range split(file, target) {
+			var key string
+			if !ordered {
+				key = affinity(&f)
+			}
+			i := 0
+			for i < len(bins) && bins[i].affinity != key {
+				i++
+			}
+			if i == len(bins) {
+				if len(bins) == openBins {
+					tasks = append(tasks, bins[0].task)
+					bins = append(bins[:0], bins[1:]...)
+					i--
+				}
+				bins = append(bins, &bin{task: &Task{exec: x}, affinity: key})
+			}
+			b := bins[i]
+			b.task.Files = append(b.task.Files, f)
+			if b.weigh(&f); b.task.Weight >= target {
+				tasks = append(tasks, b.task)
+				bins = append(bins[:i], bins[i+1:]...)
+			}
+		}
+	}
+	return append(tasks, mergeBins(bins, target)...)
+}
+
+// mergeBins puts tasks that were not filled together as far as they fit.
+func mergeBins(bins []*bin, target int64) []*Task {
+	var tasks []*Task
+	for _, b := range bins {
+		if n := len(tasks); n > 0 && tasks[n-1].Weight+b.task.Weight <= target {
+			tasks[n-1].Files = append(tasks[n-1].Files, b.task.Files...)
+			tasks[n-1].Weight += b.task.Weight
+			continue
+		}
+		tasks = append(tasks, b.task)
+	}
+	return tasks
+}
