@@ -1,0 +1,122 @@
+package schema
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// sharedDir returns the folder of tables written by other engines.
+func sharedDir(t *testing.T) string {
+	t.Helper()
+	dir, set := os.LookupEnv("FRAZIL_SHARED")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared")
+	}
+	if _, err := os.ReadDir(filepath.Join(dir, "tables")); err != nil {
+		if set && os.Getenv("CI") == "true" {
+			t.Fatalf("FRAZIL_SHARED: %v", err)
+		}
+		t.Skipf("SKIPPED-SHARED: no tables of other engines: %v", err)
+	}
+	return dir
+}
+
+// Every schema and name mapping in tables written by other engines is read,
+// valid for the table's version, and written with the same content.
+func TestForeignSchemas(t *testing.T) {
+	n := 0
+	err := filepath.WalkDir(filepath.Join(sharedDir(t), "tables"), func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".metadata.json") {
+			return err
+		}
+		data, err := readMaybeGzip(path)
+		if err != nil {
+			return err
+		}
+		var m struct {
+			Version    int               `json:"format-version"`
+			Schemas    []json.RawMessage `json:"schemas"`
+			Properties map[string]string `json:"properties"`
+		}
+		if err := json.Unmarshal(data, &m); err != nil {
+			t.Logf("%s: %v", path, err)
+			return nil
+		}
+		for _, raw := range m.Schemas {
+			n++
+			sameSchema(t, path, raw, m.Version)
+		}
+		if text, ok := m.Properties[NameMappingProperty]; ok {
+			nm, err := ParseNameMapping([]byte(text))
+			if err != nil {
+				t.Errorf("%s: %v", path, err)
+				return nil
+			}
+			out, _ := nm.MarshalJSON()
+			if !sameJSON(out, []byte(text)) {
+				t.Errorf("%s: name mapping written as %s", path, out)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n < 100 {
+		t.Errorf("only %d schemas found", n)
+	}
+	t.Logf("%d schemas", n)
+}
+
+func readMaybeGzip(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if !strings.Contains(path, ".gz.") {
+		return io.ReadAll(f)
+	}
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
+}
+
+func sameSchema(t *testing.T, path string, raw []byte, version int) {
+	var s Schema
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Errorf("%s: %v", path, err)
+		return
+	}
+	if err := Validate(&s, version); err != nil {
+		t.Errorf("%s: %v", path, err)
+	}
+	out, err := s.MarshalJSON()
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
+		return
+	}
+	// Others write "decimal(9, 2)".
+	if !sameJSON([]byte(strings.ReplaceAll(string(raw), ", ", ",")), []byte(strings.ReplaceAll(string(out), ", ", ","))) {
+		t.Errorf("%s:\nread    %s\nwritten %s", path, raw, out)
+	}
+	back, err := FromArrow(ArrowSchema(&s))
+	if err != nil {
+		t.Errorf("%s: by way of Arrow: %v", path, err)
+	} else if len(back.Fields) != len(s.Fields) || back.HighestFieldID() != s.HighestFieldID() {
+		t.Errorf("%s: by way of Arrow: %s", path, back)
+	}
+}
+
+func sameJSON(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
