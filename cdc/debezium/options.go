@@ -2,7 +2,6 @@
 package debezium
 
 import (
-	"context"
 	"io"
 
 	"github.com/frazildb/frazil/cdc"
@@ -48,16 +47,3 @@ type Warning struct {
 	// Line is where it was noticed first.
 	Line cdc.Line
 }
-
-// Reader reads events from JSON lines; it is a [cdc.Source].
-type Reader struct{}
-
-// NewReader reads the lines of r, which is called name in positions and messages.
-// Gzip and Zstandard are unpacked.
-func NewReader(r io.Reader, name string, opts *Options) (*Reader, error) { panic("unwritten") }
-
-// Next returns the next event.
-func (r *Reader) Next(ctx context.Context) (*cdc.Event, error) { panic("unwritten") }
-
-// Close releases the decompressor; it does not close the reader beneath.
-func (r *Reader) Close() error { panic("unwritten") }
