@@ -307,8 +307,8 @@ func TestT13Variant(t *testing.T) {
 
 func TestT14Geo(t *testing.T) {
 	for in, want := range map[string]string{
-		"geometry": "geometry", "geometry(OGC:CRS84)": "geometry", "geometry( srid:4326 )": "geometry(srid:4326)",
-		"geography": "geography", "geography(srid:4326, spherical)": "geography(srid:4326)",
+		"geometry": "geometry(OGC:CRS84)", "geometry(ogc:crs84)": "geometry(OGC:CRS84)", "geometry( srid:4326 )": "geometry(srid:4326)",
+		"geography": "geography(OGC:CRS84, spherical)", "geography(srid:4326)": "geography(srid:4326, spherical)",
 		"geography(srid:4326,KARNEY)": "geography(srid:4326, karney)", "geography(ogc:crs84, vincenty)": "geography(OGC:CRS84, vincenty)",
 		"geometry(projjson:crs_prop)": "geometry(projjson:crs_prop)",
 	} {

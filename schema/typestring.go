@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -62,20 +63,9 @@ func (t Type) String() string {
 	case KindFixed:
 		return "fixed[" + strconv.Itoa(t.Length) + "]"
 	case KindGeometry:
-		if t.CRS == "" {
-			return "geometry"
-		}
-		return "geometry(" + t.CRS + ")"
+		return "geometry(" + cmp.Or(t.CRS, defaultCRS) + ")"
 	case KindGeography:
-		switch {
-		case t.CRS == "" && t.Algorithm == "":
-			return "geography"
-		case t.Algorithm == "":
-			return "geography(" + t.CRS + ")"
-		case t.CRS == "":
-			return "geography(" + defaultCRS + ", " + t.Algorithm + ")"
-		}
-		return "geography(" + t.CRS + ", " + t.Algorithm + ")"
+		return "geography(" + cmp.Or(t.CRS, defaultCRS) + ", " + cmp.Or(t.Algorithm, defaultAlgorithm) + ")"
 	case KindStruct, KindList, KindMap:
 		var b strings.Builder
 		t.writeNested(&b, 0)
