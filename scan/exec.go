@@ -7,12 +7,18 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/frazildb/frazil/internal/parquetfile"
 )
 
 // exec reads files of one scan; it holds the deletes they share.
 type exec struct {
 	v     *view
 	cache *deleteCache
+	// keepGroup, when not nil, is asked for every row group; sparse reads page
+	// by page.
+	keepGroup func(ctx context.Context, f *parquetfile.File, group int) (bool, error)
+	sparse    bool
 }
 
 // newExec prepares to read files: all those that will ever be read with it when

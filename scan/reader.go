@@ -24,13 +24,16 @@ const batchBytes = 32 << 20
 // read reads one file, or part of it, and hands every batch to emit, which takes
 // it over.
 func (x *exec) read(ctx context.Context, ft *FileTask, emit func(arrow.RecordBatch) error) error {
-	r := &fileReader{x: x, v: x.v, ft: ft}
+	return x.readWith(ctx, &fileReader{x: x, v: x.v, ft: ft}, emit)
+}
+
+func (x *exec) readWith(ctx context.Context, r *fileReader, emit func(arrow.RecordBatch) error) error {
 	err := r.run(ctx, emit)
 	if err == nil || errors.Is(err, errStopped) || ctx.Err() != nil {
 		return err
 	}
 	if r.inFile {
-		err = fileError("data", ft.Data.File.Path, err)
+		err = fileError("data", r.ft.Data.File.Path, err)
 	}
 	return err
 }
@@ -64,11 +67,7 @@ type fileReader struct {
 	groups []parquetfile.RowGroup
 	dead   rowDeletes
 	// only, when not nil, keeps just the rows that these deletes hit.
-	only *rowDeletes
-	// keepGroup, when not nil, is asked for every row group.
-	keepGroup func(ctx context.Context, f *parquetfile.File, group int) (bool, error)
-	sparse    bool
-
+	only    *rowDeletes
 	lay     layout
 	spans   spans
 	first   *parquetfile.Cursor
@@ -144,8 +143,8 @@ func (r *fileReader) open(ctx context.Context) (err error) {
 		if r.ft.Length > 0 && (g.Offset < r.ft.Start || g.Offset >= r.ft.Start+r.ft.Length) || g.Rows == 0 {
 			continue
 		}
-		if r.keepGroup != nil {
-			keep, err := r.keepGroup(ctx, r.file, g.Index)
+		if r.x.keepGroup != nil {
+			keep, err := r.x.keepGroup(ctx, r.file, g.Index)
 			if err != nil {
 				return err
 			}
@@ -160,7 +159,7 @@ func (r *fileReader) open(ctx context.Context) (err error) {
 	}
 	r.spans = spans{groups: r.groups, rows: r.batchRows()}
 	if len(r.lay.first) > 0 && len(r.groups) > 0 {
-		r.first, err = r.cursor(ctx, r.lay.first, r.groups, r.sparse)
+		r.first, err = r.cursor(ctx, r.lay.first, r.groups, r.x.sparse)
 	}
 	return err
 }
@@ -269,7 +268,7 @@ func (r *fileReader) readSecond(ctx context.Context, pos int64, n int, sel *bitm
 			return nil, fmt.Errorf("no row group has row %d: %w", pos, parquetfile.ErrCorrupt)
 		}
 		var err error
-		if r.second, err = r.cursor(ctx, r.lay.second, r.groups[i:], r.sparse || rows < n/sparseSelection); err != nil {
+		if r.second, err = r.cursor(ctx, r.lay.second, r.groups[i:], r.x.sparse || rows < n/sparseSelection); err != nil {
 			return nil, err
 		}
 		for p := r.groups[i].FirstRow; p < pos; {

@@ -1,0 +1,254 @@
+package scan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/frazildb/frazil/expr"
+	"github.com/frazildb/frazil/metadata"
+	"github.com/frazildb/frazil/schema"
+	"github.com/frazildb/frazil/snapshot"
+)
+
+// ChangeType says what a change row is.
+type ChangeType string
+
+// Change types, the values of _change_type.
+const (
+	Insert       ChangeType = "INSERT"
+	Delete       ChangeType = "DELETE"
+	UpdateBefore ChangeType = "UPDATE_BEFORE"
+	UpdateAfter  ChangeType = "UPDATE_AFTER"
+)
+
+// ChangesOptions choose a range of snapshots; nil and zero fields mean the
+// documented default.
+type ChangesOptions struct {
+	// From is exclusive, nil the beginning; To inclusive, nil the current
+	// snapshot. From must be an ancestor of To. With To the schema is that of To,
+	// else the table's current one.
+	From, To *int64
+	// Columns and Filter as in Options.
+	Columns         []string
+	Filter          expr.Expr
+	CaseInsensitive bool
+	// Updates pairs a delete and an insert of one key in one snapshot as
+	// UPDATE_BEFORE and UPDATE_AFTER; it needs Key, whose columns must be among
+	// Columns.
+	Updates bool
+	// Key are the columns that identify a row; default the identifier fields.
+	Key []string
+	// Concurrency bounds the goroutines that read; default GOMAXPROCS.
+	Concurrency int
+	// MemoryBudget in bytes for delete tables; default 1 GiB. The changes of one
+	// snapshot are held in memory besides.
+	MemoryBudget int64
+	Allocator    memory.Allocator
+}
+
+// ChangeScan reads the changes between two snapshots: for each snapshot the rows
+// it took away and the rows it added, whichever kinds of files it used. Rows
+// that a snapshot only moved from file to file are no changes, and snapshots
+// that replaced files without changing data have none.
+type ChangeScan struct {
+	src  Source
+	opts ChangesOptions
+	view *view // of To
+	out  *schema.Schema
+	key  []int // indexes in view.out
+	// chain is the snapshots from From (nil: from before the first) to To.
+	chain []*metadata.Snapshot
+	err   error
+}
+
+// Changes describes a scan of the changes after From up to To; errors in opts
+// come out of its first use.
+func Changes(src Source, opts *ChangesOptions) *ChangeScan {
+	c := &ChangeScan{src: src}
+	if opts != nil {
+		c.opts = *opts
+	}
+	if c.src.Cache == nil {
+		c.src.Cache = snapshot.NewCache(0)
+	}
+	if c.err = c.init(); c.err != nil {
+		c.err = fmt.Errorf("changes: %w", c.err)
+	}
+	return c
+}
+
+func (c *ChangeScan) init() error {
+	var err error
+	c.view, err = newView(c.src, &Options{
+		Columns: c.opts.Columns, Filter: c.opts.Filter, CaseInsensitive: c.opts.CaseInsensitive,
+		SnapshotID: c.opts.To, Concurrency: c.opts.Concurrency, MemoryBudget: c.opts.MemoryBudget,
+		Allocator: c.opts.Allocator,
+	})
+	if err != nil {
+		return err
+	}
+	fields := slices.Clone(c.view.out.Fields)
+	for _, name := range []string{"_change_type", "_change_ordinal", "_commit_snapshot_id"} {
+		f, _ := schema.MetadataColumn(name)
+		fields = append(fields, f)
+	}
+	if c.out, err = schema.New(c.view.out.ID, fields, nil); err != nil {
+		return err
+	}
+	if c.opts.Updates {
+		if err := c.findKey(); err != nil {
+			return err
+		}
+	}
+	return c.findChain()
+}
+
+func (c *ChangeScan) findKey() error {
+	names := c.opts.Key
+	if names == nil {
+		for _, id := range c.view.base.IdentifierFieldIDs {
+			names = append(names, c.view.base.Path(id))
+		}
+	}
+	if len(names) == 0 {
+		return errors.New("updates need a key, and the table has no identifier fields")
+	}
+	for _, name := range names {
+		f, err := findColumn(c.view.base, name, c.opts.CaseInsensitive)
+		if err != nil {
+			return fmt.Errorf("key: %w", err)
+		}
+		i := slices.IndexFunc(c.view.out.Fields, func(g schema.Field) bool { return g.ID == f.ID })
+		if i < 0 {
+			return fmt.Errorf("key column %q is not among the columns read", name)
+		}
+		c.key = append(c.key, i)
+	}
+	return nil
+}
+
+// findChain walks from To to From.
+func (c *ChangeScan) findChain() error {
+	if c.view.snap == nil {
+		return nil
+	}
+	for s := c.view.snap; ; {
+		c.chain = append(c.chain, s)
+		if c.opts.From != nil && s.ID == *c.opts.From {
+			break
+		}
+		if s.ParentID == nil || *s.ParentID == -1 {
+			if c.opts.From != nil {
+				return fmt.Errorf("snapshot %d is not an ancestor of %d: %w", *c.opts.From, c.view.snap.ID, ErrNoSnapshot)
+			}
+			c.chain = append(c.chain, nil)
+			break
+		}
+		up := c.src.Metadata.Snapshot(*s.ParentID)
+		if up == nil {
+			return fmt.Errorf("snapshot %d, the parent of %d, is expired: %w", *s.ParentID, s.ID, ErrNoSnapshot)
+		}
+		s = up
+	}
+	slices.Reverse(c.chain)
+	return nil
+}
+
+// Schema returns the columns chosen followed by _change_type, _change_ordinal
+// (from 0, one a snapshot that changed data) and _commit_snapshot_id.
+func (c *ChangeScan) Schema() (*schema.Schema, error) { return c.out, c.err }
+
+// Rows yields the changes in commit order; each row is valid until the next
+// step.
+func (c *ChangeScan) Rows(ctx context.Context) iter.Seq2[schema.Row, error] {
+	return func(yield func(schema.Row, error) bool) {
+		if c.err != nil {
+			yield(nil, c.err)
+			return
+		}
+		rowsOf(c.out, c.Batches(ctx), yield)
+	}
+}
+
+// Batches yields the changes in commit order: of each commit the deletes, then
+// the inserts; updates as pairs. A batch is valid until the next step unless
+// retained.
+func (c *ChangeScan) Batches(ctx context.Context) iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		if c.err != nil {
+			yield(nil, c.err)
+			return
+		}
+		var before liveFiles
+		ordinal := int32(0)
+		for i, s := range c.chain {
+			after, err := c.liveFiles(ctx, s)
+			if err == nil && i > 0 && s.Operation != metadata.OpReplace {
+				var more bool
+				more, err = c.commit(ctx, s, ordinal, before, after, yield)
+				ordinal++
+				if err == nil && !more {
+					return
+				}
+			}
+			if err != nil {
+				if s != nil {
+					err = fmt.Errorf("changes of snapshot %d: %w", s.ID, err)
+				}
+				yield(nil, err)
+				return
+			}
+			before = after
+		}
+	}
+}
+
+// commit yields the changes of one snapshot; false when the consumer stopped.
+func (c *ChangeScan) commit(ctx context.Context, s *metadata.Snapshot, ordinal int32, before, after liveFiles, yield func(arrow.RecordBatch, error) bool) (bool, error) {
+	gone, came := diffFiles(before, after)
+	dead, err := c.collect(ctx, gone)
+	if err != nil {
+		return false, err
+	}
+	defer dead.Release()
+	born, err := c.collect(ctx, came)
+	if err != nil {
+		return false, err
+	}
+	defer born.Release()
+	order := c.match(dead, born)
+	cols := make([]arrow.Array, len(c.view.out.Fields))
+	defer func() {
+		for _, a := range cols {
+			if a != nil {
+				a.Release()
+			}
+		}
+	}()
+	for i := range cols {
+		if cols[i], err = array.Concatenate([]arrow.Array{dead.Column(i), born.Column(i)}, c.view.mem); err != nil {
+			return false, err
+		}
+	}
+	for len(order) > 0 {
+		n := min(len(order), c.view.opts.BatchRows)
+		b, err := c.batch(cols, order[:n], ordinal, s.ID)
+		if err != nil {
+			return false, err
+		}
+		more := yield(b, nil)
+		b.Release()
+		if !more {
+			return false, nil
+		}
+		order = order[n:]
+	}
+	return true, nil
+}
