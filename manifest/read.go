@@ -44,6 +44,10 @@ type ReadOptions struct {
 	StatsFields []int
 	// KeepDeleted also yields entries with StatusDeleted.
 	KeepDeleted bool
+	// AsStored turns inheritance off: numbers the file does not hold are
+	// Unassigned (a snapshot id is 0, a first row id nil). It is for manifests
+	// that are not committed yet.
+	AsStored bool
 	// Schemas, when not nil, saves compiling the same Avro schema for every
 	// manifest.
 	Schemas *Schemas
@@ -108,7 +112,7 @@ func readEntries(r *avrofile.Reader, f *File, opts *ReadOptions, fresh bool, yie
 	if opts.Stats != StatsNone && len(opts.StatsFields) > 0 {
 		d.stats = slices.Sorted(slices.Values(opts.StatsFields))
 	}
-	inherit := newInheritance(f)
+	inherit := newInheritance(f, opts.AsStored)
 	for index := 0; ; {
 		block, count, err := r.Next()
 		if err == io.EOF {
@@ -143,12 +147,13 @@ func readEntries(r *avrofile.Reader, f *File, opts *ReadOptions, fresh bool, yie
 
 // inheritance fills in what entries take from the manifest list.
 type inheritance struct {
-	f       *File
-	nextRow int64
+	f        *File
+	nextRow  int64
+	asStored bool
 }
 
-func newInheritance(f *File) *inheritance {
-	h := &inheritance{f: f}
+func newInheritance(f *File, asStored bool) *inheritance {
+	h := &inheritance{f: f, asStored: asStored}
 	if f.FirstRowID != nil {
 		h.nextRow = *f.FirstRowID
 	}
@@ -160,6 +165,10 @@ func (h *inheritance) apply(s *slot) error {
 	file.SpecID = f.SpecID
 	if (f.Kind == Data) != (file.Content == ContentData) {
 		return fmt.Errorf("file %s: content %d in a manifest of kind %d", file.Path, file.Content, f.Kind)
+	}
+	if h.asStored {
+		e.unassign()
+		return nil
 	}
 	if e.SnapshotID == absent {
 		e.SnapshotID = f.AddedSnapshotID
@@ -184,6 +193,19 @@ func (h *inheritance) apply(s *slot) error {
 		}
 	}
 	return h.rowID(s)
+}
+
+// unassign replaces what is absent by what the writer takes.
+func (e *Entry) unassign() {
+	if e.SnapshotID == absent {
+		e.SnapshotID = 0
+	}
+	if e.SequenceNumber == absent {
+		e.SequenceNumber = Unassigned
+	}
+	if e.FileSequenceNumber == absent {
+		e.FileSequenceNumber = Unassigned
+	}
 }
 
 // rowID assigns first row ids: every live file without one takes the running

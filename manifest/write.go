@@ -23,7 +23,10 @@ type WriterOptions struct {
 	// Schema is the table's current schema.
 	Schema *schema.Schema
 	Spec   partition.Spec
-	Kind   Kind
+	// PartitionTypes are the result types of the spec's fields; nil takes them
+	// from Schema, which fails for fields whose source column was dropped.
+	PartitionTypes []schema.Type
+	Kind           Kind
 	// SnapshotID is that of the snapshot being made.
 	SnapshotID int64
 	// Path is where the caller will store the bytes.
@@ -53,7 +56,13 @@ func NewWriter(o WriterOptions) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{o: o, types: o.Spec.Types(o.Schema), min: math.MaxInt64}
+	w := &Writer{o: o, types: o.PartitionTypes, min: math.MaxInt64}
+	if w.types == nil {
+		w.types = o.Spec.Types(o.Schema)
+	}
+	if len(w.types) != len(o.Spec.Fields) {
+		return nil, fmt.Errorf("manifest has %d partition types for %d fields", len(w.types), len(o.Spec.Fields))
+	}
 	avroSchema, err := entrySchema(o.FormatVersion, o.Spec, w.types)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,120 @@
+package snapshot
+
+import (
+	"container/list"
+	"hash/maphash"
+	"sync"
+
+	"github.com/frazildb/frazil/manifest"
+)
+
+// defaultCacheBytes is the size of a cache made with 0.
+const defaultCacheBytes = 64 << 20
+
+// Cache keeps manifest lists, the bytes of manifests and which files they hold,
+// all by path: none of them ever changes. A commit thus reads nothing that the
+// process wrote or read before. Least recently used entries go first. A Cache is
+// safe for concurrent use; a nil Cache keeps nothing.
+type Cache struct {
+	seed    maphash.Seed
+	schemas manifest.Schemas
+
+	mu struct {
+		sync.Mutex
+		max, size int64
+		items     map[cacheKey]*list.Element
+		order     *list.List // of *cacheItem, most recent first
+	}
+}
+
+type cacheKind uint8
+
+const (
+	cacheList cacheKind = iota
+	cacheManifest
+	cacheKeys
+)
+
+type cacheKey struct {
+	kind cacheKind
+	path string
+}
+
+type cacheItem struct {
+	key   cacheKey
+	size  int64
+	value any
+}
+
+// NewCache returns a cache of at most maxBytes; 0 is 64 MiB.
+func NewCache(maxBytes int64) *Cache {
+	if maxBytes <= 0 {
+		maxBytes = defaultCacheBytes
+	}
+	c := &Cache{seed: maphash.MakeSeed()}
+	c.mu.max = maxBytes
+	c.mu.items = make(map[cacheKey]*list.Element)
+	c.mu.order = list.New()
+	return c
+}
+
+func (c *Cache) get(kind cacheKind, path string) (any, bool) {
+	if c == nil {
+		return nil, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	el, ok := c.mu.items[cacheKey{kind, path}]
+	if !ok {
+		return nil, false
+	}
+	c.mu.order.MoveToFront(el)
+	return el.Value.(*cacheItem).value, true
+}
+
+func (c *Cache) put(kind cacheKind, path string, value any, size int64) {
+	if c == nil {
+		return
+	}
+	size += int64(len(path)) + 200 // of the bookkeeping
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// One huge manifest must not push out everything else.
+	if size > c.mu.max/4 {
+		return
+	}
+	key := cacheKey{kind, path}
+	if el, ok := c.mu.items[key]; ok {
+		c.remove(el)
+	}
+	c.mu.items[key] = c.mu.order.PushFront(&cacheItem{key, size, value})
+	c.mu.size += size
+	for c.mu.size > c.mu.max {
+		c.remove(c.mu.order.Back())
+	}
+}
+
+// remove needs the lock.
+func (c *Cache) remove(el *list.Element) {
+	item := c.mu.order.Remove(el).(*cacheItem)
+	delete(c.mu.items, item.key)
+	c.mu.size -= item.size
+}
+
+func (c *Cache) putList(path string, files []*manifest.File) {
+	c.put(cacheList, path, files, int64(len(files))*400)
+}
+
+func (c *Cache) putManifest(path string, data []byte) {
+	c.put(cacheManifest, path, data, int64(len(data)))
+}
+
+// Len returns the number of bytes kept.
+func (c *Cache) Len() int64 {
+	if c == nil {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.size
+}
