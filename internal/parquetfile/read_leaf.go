@@ -90,6 +90,7 @@ func (l *leafReader) begin(meta *chunkMeta, rows int64) {
 func (l *leafReader) startBatch(rows int) {
 	l.n, l.slots, l.noNulls = 0, 0, l.node.maxRep == 0
 	l.outDefs, l.outReps = l.outDefs[:0], l.outReps[:0]
+	l.fixed.n, l.vars.data.n = 0, 0
 	if l.skip {
 		return
 	}

@@ -19,12 +19,12 @@ const (
 	columnAbsent
 )
 
-// column is a wanted field, or a part of one, as it is found in the file.
+// fileColumn is a wanted field, or a part of one, as it is found in the file.
 //
 // A slot of it exists for every level entry of leaf whose repetition level is at
 // most rep and whose definition level is at least from; the slot is not null
 // if its definition level is at least def.
-type column struct {
+type fileColumn struct {
 	kind           columnKind
 	dtype          arrow.DataType
 	leaf           *leafReader // of a leaf; else one below, for its levels
