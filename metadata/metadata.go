@@ -1,3 +1,11 @@
+// Package metadata is the table metadata of Apache Iceberg as pure data: JSON
+// both ways for format versions 1 to 3, changes ([Update], [Table.Apply]) and the
+// conditions they hold under ([Requirement], [Check]). It does no I/O.
+//
+// A [Table] remembers the encoded form of its snapshots, schemas and other parts,
+// so writing it after a small change copies bytes rather than encode a long
+// history again. For that reason, and because tables are shared, a Table and all
+// it points to must not be changed in place: use Apply.
 package metadata
 
 import (
@@ -37,6 +45,13 @@ type Table struct {
 	// Extra holds top-level JSON members this version does not know, written
 	// back unchanged.
 	Extra map[string]json.RawMessage
+
+	enc *encodings
+	// index finds a snapshot's position by id.
+	index map[int64]int
+	// unsigned is a snapshot id as written that exceeds 64 signed bits; such a
+	// table can be read only.
+	unsigned string
 }
 
 // Snapshot is a version of the table (spec: "Snapshots").
@@ -55,6 +70,9 @@ type Snapshot struct {
 	FirstRowID, AddedRows *int64
 	KeyID                 string
 	Extra                 map[string]json.RawMessage
+
+	// raw is the snapshot's JSON; Apply drops it from snapshots it is given.
+	raw []byte
 }
 
 // Snapshot operations.
@@ -76,6 +94,8 @@ type Ref struct {
 	MinSnapshotsToKeep *int
 	MaxSnapshotAgeMS   *int64
 	MaxRefAgeMS        *int64
+
+	raw []byte // set only when it holds members unknown here
 }
 
 // SnapshotLogEntry and MetadataLogEntry record past current snapshots and
@@ -99,6 +119,8 @@ type Statistics struct {
 	FileFooterSize  int64
 	KeyMetadata     *string
 	Blobs           []BlobMetadata
+
+	raw []byte
 }
 
 // BlobMetadata describes a blob of a statistics file.
@@ -115,6 +137,8 @@ type PartitionStatistics struct {
 	SnapshotID      int64
 	Path            string
 	FileSizeInBytes int64
+
+	raw []byte
 }
 
 // EncryptionKey is carried, never used.
@@ -123,4 +147,6 @@ type EncryptionKey struct {
 	EncryptedKeyMetadata string
 	EncryptedByID        string
 	Properties           map[string]string
+
+	raw []byte
 }

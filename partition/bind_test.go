@@ -47,7 +47,7 @@ func TestBind(t *testing.T) {
 	if err != nil || again.ID != 0 || last != 1004 {
 		t.Errorf("%v, last %d, %v", again, last, err)
 	}
-	next, last, err := Bind([]Field{Hour("at"), Bucket("id", 4)}, s, []Spec{spec}, 1004)
+	next, _, err := Bind([]Field{Hour("at"), Bucket("id", 4)}, s, []Spec{spec}, 1004)
 	if err == nil {
 		t.Errorf("name of a column is accepted: %v", next)
 	}

@@ -87,10 +87,20 @@ func UnmarshalFields(id int, data []byte) (Spec, error) {
 
 // numberFields gives fields without an id the implicit one of version 1.
 func (s *Spec) numberFields() {
+	used := make(map[int]bool, len(s.Fields))
+	for _, f := range s.Fields {
+		used[f.FieldID] = true
+	}
 	for i := range s.Fields {
-		if s.Fields[i].FieldID == 0 {
-			s.Fields[i].FieldID = firstFieldID + i
+		if s.Fields[i].FieldID != 0 {
+			continue
 		}
+		id := firstFieldID + i
+		for used[id] {
+			id++
+		}
+		s.Fields[i].FieldID = id
+		used[id] = true
 	}
 }
 
@@ -111,7 +121,7 @@ func (s *Spec) setFields(fields []fieldJSON) error {
 	names := make(map[string]bool, len(fields))
 	ids := make(map[int]bool, len(fields))
 	for i, j := range fields {
-		sources, err := joinSources(j.SourceID, j.SourceIDs)
+		sources, err := joinSources(j.SourceID, j.SourceIDs, j.Transform)
 		switch {
 		case err != nil:
 			return fmt.Errorf("partition spec %d: field %d (%q): %w", s.ID, i, j.Name, err)
@@ -142,8 +152,11 @@ func splitSources(ids []int) (*int, []int) {
 	return nil, ids
 }
 
-func joinSources(id *int, ids []int) ([]int, error) {
-	if len(ids) == 0 {
+// joinSources returns a field's sources. The known transforms have one: where
+// both members are given, source-id is theirs.
+func joinSources(id *int, ids []int, transform string) ([]int, error) {
+	single := ParseTransform(transform).Kind != UnknownTransform
+	if len(ids) == 0 || single && id != nil {
 		if id == nil {
 			return nil, errors.New("no source-id")
 		}
@@ -210,7 +223,7 @@ func (o *SortOrder) UnmarshalJSON(data []byte) error {
 }
 
 func (j sortFieldJSON) field() (SortField, error) {
-	sources, err := joinSources(j.SourceID, j.SourceIDs)
+	sources, err := joinSources(j.SourceID, j.SourceIDs, j.Transform)
 	if err != nil {
 		return SortField{}, err
 	}
