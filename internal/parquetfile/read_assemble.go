@@ -19,7 +19,7 @@ type assembler struct {
 }
 
 // build makes the array of a column, which has n slots.
-func (a *assembler) build(c *column, n int) (arrow.Array, error) {
+func (a *assembler) build(c *fileColumn, n int) (arrow.Array, error) {
 	switch c.kind {
 	case columnAbsent:
 		return a.absent(c, n)
@@ -32,13 +32,13 @@ func (a *assembler) build(c *column, n int) (arrow.Array, error) {
 	}
 }
 
-func slotsError(c *column, got, want int) error {
+func slotsError(c *fileColumn, got, want int) error {
 	return fmt.Errorf("%w: column %s has %d values where its siblings have %d", ErrCorrupt, c.leaf.node.path(), got, want)
 }
 
 // slotDefs returns the definition levels of c's slots, and how many there are.
 // nil levels mean that none is null.
-func (a *assembler) slotDefs(c *column) ([]uint8, int) {
+func (a *assembler) slotDefs(c *fileColumn) ([]uint8, int) {
 	l := c.leaf
 	if l.noNulls {
 		return nil, l.slots
@@ -98,7 +98,7 @@ func (a *assembler) validity(defs []uint8, def int) (*memory.Buffer, int) {
 	return g.take(a.mem), len(defs) - valid
 }
 
-func (a *assembler) structs(c *column, n int) (arrow.Array, error) {
+func (a *assembler) structs(c *fileColumn, n int) (arrow.Array, error) {
 	defs, slots := a.slotDefs(c)
 	if slots != n {
 		return nil, slotsError(c, slots, n)
@@ -131,7 +131,7 @@ func release(b *memory.Buffer) {
 	}
 }
 
-func (a *assembler) lists(c *column, n int) (arrow.Array, error) {
+func (a *assembler) lists(c *fileColumn, n int) (arrow.Array, error) {
 	l := c.leaf
 	var g growBuf
 	g.reserve(a.mem, 4*(n+1))
@@ -180,7 +180,7 @@ func (a *assembler) lists(c *column, n int) (arrow.Array, error) {
 	return array.MakeFromData(data), nil
 }
 
-func (a *assembler) leaf(c *column, n int) (arrow.Array, error) {
+func (a *assembler) leaf(c *fileColumn, n int) (arrow.Array, error) {
 	l := c.leaf
 	defs, slots := a.slotDefs(c)
 	if slots != n {
@@ -295,7 +295,7 @@ func (a *assembler) bools(l *leafReader, defs []uint8, n int) *memory.Buffer {
 }
 
 // absent makes a column of one value.
-func (a *assembler) absent(c *column, n int) (arrow.Array, error) {
+func (a *assembler) absent(c *fileColumn, n int) (arrow.Array, error) {
 	if c.value == nil {
 		return array.MakeArrayOfNull(a.mem, c.dtype, n), nil
 	}

@@ -28,7 +28,7 @@ const (
 type Cursor struct {
 	f       *File
 	schema  *arrow.Schema
-	cols    []*column
+	cols    []*fileColumn
 	leaves  []*leafReader
 	mem     memory.Allocator
 	asm     assembler
@@ -312,7 +312,7 @@ func (c *Cursor) Close() {
 	c.err = fmt.Errorf("%s: cursor is closed", c.f.o.URI())
 }
 
-func (c *column) drop() {
+func (c *fileColumn) drop() {
 	if c.cached != nil {
 		c.cached.Release()
 		c.cached = nil

@@ -31,7 +31,7 @@ type fileColumn struct {
 	def, rep, from int
 	elemDef        int // lists: level from which on there is an element
 	elemRep        int // lists: repetition level of a further element
-	children       []*column
+	children       []*fileColumn
 	field          schema.Field // of an absent column
 	value          any
 	cached         arrow.Array
@@ -64,8 +64,8 @@ func newResolver(f *File, opts *ReadOptions, mem memory.Allocator) *resolver {
 }
 
 // fields resolves the members of a group.
-func (r *resolver) fields(group *node, fields []schema.Field, types []arrow.DataType, path []string) ([]*column, error) {
-	cols := make([]*column, len(fields))
+func (r *resolver) fields(group *node, fields []schema.Field, types []arrow.DataType, path []string) ([]*fileColumn, error) {
+	cols := make([]*fileColumn, len(fields))
 	for i := range fields {
 		c, err := r.field(group, &fields[i], types[i], path)
 		if err != nil {
@@ -76,7 +76,7 @@ func (r *resolver) fields(group *node, fields []schema.Field, types []arrow.Data
 	return cols, nil
 }
 
-func (r *resolver) field(group *node, f *schema.Field, dt arrow.DataType, path []string) (*column, error) {
+func (r *resolver) field(group *node, f *schema.Field, dt arrow.DataType, path []string) (*fileColumn, error) {
 	for _, n := range group.children {
 		p := append(path[:len(path):len(path)], n.name)
 		if r.byName && group != r.f.root {
@@ -91,7 +91,7 @@ func (r *resolver) field(group *node, f *schema.Field, dt arrow.DataType, path [
 }
 
 // absent makes the column of a field the file does not have.
-func (r *resolver) absent(group *node, f *schema.Field, dt arrow.DataType) (*column, error) {
+func (r *resolver) absent(group *node, f *schema.Field, dt arrow.DataType) (*fileColumn, error) {
 	v, ok := r.opts.Constants[f.ID]
 	if !ok {
 		v = f.InitialDefault
@@ -99,7 +99,7 @@ func (r *resolver) absent(group *node, f *schema.Field, dt arrow.DataType) (*col
 	if v == nil && !ok && f.Required {
 		return nil, fmt.Errorf("required field %s (id %d) is not in the file and has no default", f.Name, f.ID)
 	}
-	c := &column{kind: columnAbsent, dtype: dt, field: *f, value: v}
+	c := &fileColumn{kind: columnAbsent, dtype: dt, field: *f, value: v}
 	if group != nil {
 		c.rep, c.from = group.maxRep, repeatedDef(group)
 	}
@@ -118,7 +118,7 @@ func repeatedDef(n *node) int {
 }
 
 // column resolves a field to a node.
-func (r *resolver) column(n *node, f *schema.Field, dt arrow.DataType, path []string) (*column, error) {
+func (r *resolver) column(n *node, f *schema.Field, dt arrow.DataType, path []string) (*fileColumn, error) {
 	if f.Type.Kind == schema.KindUnknown {
 		return r.absent(n.parent, f, dt)
 	}
@@ -126,7 +126,7 @@ func (r *resolver) column(n *node, f *schema.Field, dt arrow.DataType, path []st
 		if f.Type.Kind != schema.KindList {
 			return nil, mismatch(n, f.Type)
 		}
-		c := &column{
+		c := &fileColumn{
 			kind: columnList, dtype: dt, def: n.maxDef - 1, rep: n.maxRep - 1,
 			from: repeatedDef(n.parent), elemDef: n.maxDef, elemRep: n.maxRep,
 		}
@@ -137,8 +137,8 @@ func (r *resolver) column(n *node, f *schema.Field, dt arrow.DataType, path []st
 
 // value resolves a field to a node taken as one value, whether it is repeated or
 // not.
-func (r *resolver) value(n *node, f *schema.Field, dt arrow.DataType, path []string) (*column, error) {
-	c := &column{dtype: dt, def: n.maxDef, rep: n.maxRep, from: repeatedDef(n)}
+func (r *resolver) value(n *node, f *schema.Field, dt arrow.DataType, path []string) (*fileColumn, error) {
+	c := &fileColumn{dtype: dt, def: n.maxDef, rep: n.maxRep, from: repeatedDef(n)}
 	switch f.Type.Kind {
 	case schema.KindStruct:
 		if n.leaf >= 0 {
@@ -189,7 +189,7 @@ func (r *resolver) newLeaf(n *node) *leafReader {
 
 // levelsOf gives a nested column a leaf to take its structure from: one that is
 // read anyway, else the first below n.
-func (r *resolver) levelsOf(c *column, n *node) {
+func (r *resolver) levelsOf(c *fileColumn, n *node) {
 	for _, k := range c.children {
 		if k.kind != columnAbsent {
 			c.leaf = k.leaf
@@ -202,7 +202,7 @@ func (r *resolver) levelsOf(c *column, n *node) {
 
 // list resolves the forms lists have had: three levels, the older two, and a
 // group without annotation.
-func (r *resolver) list(c *column, n *node, f *schema.Field, dt arrow.DataType, path []string) (*column, error) {
+func (r *resolver) list(c *fileColumn, n *node, f *schema.Field, dt arrow.DataType, path []string) (*fileColumn, error) {
 	if n.leaf >= 0 || len(n.children) != 1 || !n.children[0].repeated() ||
 		n.logical.kind != annotList && n.logical.kind != annotNone {
 		return nil, mismatch(n, f.Type)
@@ -220,27 +220,27 @@ func (r *resolver) list(c *column, n *node, f *schema.Field, dt arrow.DataType, 
 }
 
 // element resolves the element of a list, elem, whose repeated node is rep.
-func (r *resolver) element(c *column, rep, elem *node, f *schema.Field, dt arrow.DataType, path []string) (*column, error) {
+func (r *resolver) element(c *fileColumn, rep, elem *node, f *schema.Field, dt arrow.DataType, path []string) (*fileColumn, error) {
 	path = append(path[:len(path):len(path)], "element")
 	et := dt.(*arrow.ListType).Elem()
 	k, err := r.value(elem, f.Type.Element(), et, path)
 	if err != nil {
 		return nil, err
 	}
-	c.children = []*column{k}
+	c.children = []*fileColumn{k}
 	r.levelsOf(c, rep)
 	return c, nil
 }
 
 // mapping resolves a map.
-func (r *resolver) mapping(c *column, n *node, f *schema.Field, dt arrow.DataType, path []string) (*column, error) {
+func (r *resolver) mapping(c *fileColumn, n *node, f *schema.Field, dt arrow.DataType, path []string) (*fileColumn, error) {
 	if n.leaf >= 0 || len(n.children) != 1 || !n.children[0].repeated() || len(n.children[0].children) != 2 {
 		return nil, mismatch(n, f.Type)
 	}
 	kv := n.children[0]
 	c.kind, c.elemDef, c.elemRep = columnList, kv.maxDef, kv.maxRep
 	mt := dt.(*arrow.MapType)
-	pair := &column{
+	pair := &fileColumn{
 		kind: columnStruct, dtype: mt.Elem(), def: kv.maxDef, rep: kv.maxRep, from: kv.maxDef,
 	}
 	for i, part := range []string{"key", "value"} {
@@ -257,12 +257,12 @@ func (r *resolver) mapping(c *column, n *node, f *schema.Field, dt arrow.DataTyp
 		pair.children = append(pair.children, k)
 	}
 	r.levelsOf(pair, kv)
-	c.children, c.leaf = []*column{pair}, pair.leaf
+	c.children, c.leaf = []*fileColumn{pair}, pair.leaf
 	return c, nil
 }
 
 // variant resolves a variant that is not shredded.
-func (r *resolver) variant(c *column, n *node, f *schema.Field, dt arrow.DataType) (*column, error) {
+func (r *resolver) variant(c *fileColumn, n *node, f *schema.Field, dt arrow.DataType) (*fileColumn, error) {
 	if n.leaf >= 0 {
 		return nil, mismatch(n, f.Type)
 	}
