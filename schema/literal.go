@@ -336,14 +336,12 @@ func FormatValue(t Type, v any) string {
 	if s, ok := v.(string); ok {
 		return s
 	}
+	if b, ok := v.([]byte); ok {
+		return hex.EncodeToString(b)
+	}
 	raw, err := ValueToJSON(t, v)
 	if err != nil {
 		return fmt.Sprint(v)
-	}
-	if t.Kind == KindGeometry || t.Kind == KindGeography {
-		if b, ok := v.([]byte); ok {
-			return hex.EncodeToString(b)
-		}
 	}
 	if len(raw) >= 2 && raw[0] == '"' {
 		return string(raw[1 : len(raw)-1]) // none of these texts needs escapes
