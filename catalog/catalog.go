@@ -38,6 +38,9 @@ type Entry struct {
 	MetadataLocation string
 	// Store reads and writes the table's files.
 	Store objstore.Store
+
+	// etag is the version of the metadata file where the store tells, else "".
+	etag string
 }
 
 // Commit is a change of one table.
