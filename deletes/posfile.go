@@ -234,17 +234,21 @@ func readFile(ctx context.Context, store objstore.Store, f *manifest.DataFile, f
 			yield(nil, err)
 			return
 		}
-		if f.FileSize > 0 && o.Size() < f.FileSize {
-			o.Close()
-			yield(nil, fmt.Errorf("%d bytes where the manifest says %d: %w", o.Size(), f.FileSize, io.ErrUnexpectedEOF))
-			return
-		}
+		short := o.Size() < f.FileSize
 		pf, err := parquetfile.Open(ctx, o, nil)
 		if err != nil {
+			if short && ctx.Err() == nil {
+				err = fmt.Errorf("%d bytes where the manifest says %d: %w: %w", o.Size(), f.FileSize, io.ErrUnexpectedEOF, err)
+			}
 			yield(nil, err)
 			return
 		}
 		defer pf.Close()
+		if pf.NumRows() < f.RecordCount {
+			// Sizes in manifests are wrong now and then; deletes must not go missing.
+			yield(nil, fmt.Errorf("%d rows where the manifest says %d: %w", pf.NumRows(), f.RecordCount, io.ErrUnexpectedEOF))
+			return
+		}
 		c, err := pf.Read(ctx, &parquetfile.ReadOptions{Fields: fields})
 		if err != nil {
 			yield(nil, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -122,11 +121,19 @@ func openFile(ctx context.Context, v *view, df *manifest.DataFile) (*parquetfile
 	if err != nil {
 		return nil, err
 	}
-	if df.FileSize > 0 && o.Size() < df.FileSize {
-		o.Close()
-		return nil, fmt.Errorf("%d bytes where the manifest says %d: %w", o.Size(), df.FileSize, io.ErrUnexpectedEOF)
+	short := o.Size() < df.FileSize
+	f, err := parquetfile.Open(ctx, o, nil)
+	switch {
+	case err != nil && short && ctx.Err() == nil:
+		return nil, fmt.Errorf("%d bytes where the manifest says %d: %w: %w", o.Size(), df.FileSize, ErrMissingFile, err)
+	case err != nil:
+		return nil, err
+	case f.NumRows() < df.RecordCount:
+		// Sizes in manifests are wrong now and then; rows must not go missing.
+		f.Close()
+		return nil, fmt.Errorf("%d rows where the manifest says %d: %w", f.NumRows(), df.RecordCount, ErrMissingFile)
 	}
-	return parquetfile.Open(ctx, o, nil)
+	return f, nil
 }
 
 func (r *fileReader) open(ctx context.Context) (err error) {
