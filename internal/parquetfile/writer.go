@@ -65,7 +65,8 @@ type Writer struct {
 
 // NewWriter starts a file of schema s on out. Options are copied; nil means the
 // defaults. Nothing is written before the first full row group or Close.
-// Columns of unknown type take no place in the file.
+// Columns of unknown type take no place in the file. Key columns of types
+// binary and fixed get no bloom filter.
 func NewWriter(out io.Writer, s *schema.Schema, opts *WriterOptions) (*Writer, error) {
 	var o WriterOptions
 	if opts != nil {
@@ -111,11 +112,22 @@ func NewWriter(out io.Writer, s *schema.Schema, opts *WriterOptions) (*Writer, e
 				c.pageBytes = keyPageBytes
 			}
 		}
-		c.vals = newValues(lf, positive(o.DictionaryBytes, defaultDictionaryBytes), key && lf.phys != format.Boolean)
+		c.vals = newValues(lf, positive(o.DictionaryBytes, defaultDictionaryBytes), key && bloomable(lf.typ.Kind))
 		c.startChunk(&w.pool)
 		w.columns = append(w.columns, c)
 	}
 	return w, nil
+}
+
+// bloomable reports whether key columns of a kind get a bloom filter. Binary
+// and fixed ones do not because DuckDB (1.5) hashes such constants otherwise
+// than the format says and would miss rows; two values say too little.
+func bloomable(k schema.Kind) bool {
+	switch k {
+	case schema.KindBoolean, schema.KindBinary, schema.KindFixed, schema.KindGeometry, schema.KindGeography:
+		return false
+	}
+	return true
 }
 
 func positive[T int | int64 | float64](v, byDefault T) T {

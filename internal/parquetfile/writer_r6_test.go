@@ -1,0 +1,113 @@
+package parquetfile
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"syscall"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/frazildb/frazil/schema"
+)
+
+// schemaR6 is the row shape of the append benchmark.
+func schemaR6() *schema.Schema {
+	return schema.MustNew(
+		schema.Field{ID: 1, Name: "id", Type: schema.Long, Required: true},
+		schema.Field{ID: 2, Name: "customer", Type: schema.Long},
+		schema.Field{ID: 3, Name: "amount", Type: schema.Double},
+		schema.Field{ID: 4, Name: "ts", Type: schema.Timestamp},
+		schema.Field{ID: 5, Name: "status", Type: schema.String},
+		schema.Field{ID: 6, Name: "note", Type: schema.String},
+	)
+}
+
+// batchR6 makes n rows; nulls is the share of nulls in optional columns.
+func batchR6(rnd *rand.Rand, first int64, n int, nulls float64) arrow.RecordBatch {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema.ArrowSchema(schemaR6()))
+	status := []string{"new", "paid", "packed", "shipped", "delivered", "returned", "lost"}
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	note := make([]byte, 24)
+	put := func(k int, set func()) {
+		if nulls > 0 && rnd.Float64() < nulls {
+			b.Field(k).AppendNull()
+		} else {
+			set()
+		}
+	}
+	for i := range n {
+		b.Field(0).(*array.Int64Builder).Append(first + int64(i))
+		put(1, func() { b.Field(1).(*array.Int64Builder).Append(rnd.Int64N(100_000)) })
+		put(2, func() { b.Field(2).(*array.Float64Builder).Append(float64(rnd.IntN(1_000_000)) / 100) })
+		put(3, func() {
+			b.Field(3).(*array.TimestampBuilder).Append(arrow.Timestamp(1_700_000_000_000_000 + (first+int64(i))*1000 + rnd.Int64N(1000)))
+		})
+		put(4, func() { b.Field(4).(*array.StringBuilder).Append(status[rnd.IntN(len(status))]) })
+		put(5, func() {
+			w := note[:16+rnd.IntN(9)]
+			for j := range w {
+				w[j] = letters[rnd.IntN(len(letters))]
+			}
+			b.Field(5).(*array.StringBuilder).Append(string(w))
+		})
+	}
+	return b.NewRecordBatch()
+}
+
+func cpuNanos() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return u.Utime.Nano() + u.Stime.Nano()
+}
+
+// BenchmarkWriteR6 writes rows of the R6 shape; an iteration is 1 Mi rows. It
+// reports the CPU time of the process a row, and the size of the file.
+func BenchmarkWriteR6(b *testing.B) {
+	var batches []arrow.RecordBatch
+	rnd := rand.New(rand.NewPCG(1, 2))
+	const per = 1 << 16
+	for i := range 16 {
+		batches = append(batches, batchR6(rnd, int64(i*per), per, 0))
+	}
+	for _, codec := range []struct {
+		name string
+		c    Codec
+	}{{"snappy", Snappy}, {"zstd", Zstd}, {"none", Uncompressed}} {
+		for _, keys := range [][]int{nil, {1}} {
+			name := codec.name
+			if keys != nil {
+				name += "-key"
+			}
+			b.Run(name, func(b *testing.B) {
+				var size, rows int64
+				cpu := cpuNanos()
+				b.ReportAllocs()
+				for b.Loop() {
+					w, err := NewWriter(io.Discard, schemaR6(), &WriterOptions{Codec: codec.c, KeyColumns: keys})
+					if err != nil {
+						b.Fatal(err)
+					}
+					for _, x := range batches {
+						if err := w.Write(context.Background(), x); err != nil {
+							b.Fatal(err)
+						}
+					}
+					r, err := w.Close()
+					if err != nil {
+						b.Fatal(err)
+					}
+					size, rows = r.FileSize, rows+r.RecordCount
+				}
+				b.ReportMetric(float64(cpuNanos()-cpu)/float64(rows), "cpu-ns/row")
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rows), "wall-ns/row")
+				b.ReportMetric(float64(size)/1e6, "MB")
+			})
+		}
+	}
+}
