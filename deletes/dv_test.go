@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -238,5 +239,25 @@ func BenchmarkClearIn(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(1<<16), "ns/row")
 		})
+	}
+}
+
+func TestDVOfJava(t *testing.T) {
+	for name, count := range map[string]int64{
+		"empty": 0, "small-alternating-values": 5, "small-and-large-values": 4, "all-container-types": -1,
+	} {
+		b, err := os.ReadFile("testdata/" + name + "-position-index.bin")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := DecodeDV(b, count)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		again, err := EncodeDV(p)
+		if err != nil || !slices.Equal(again, b) {
+			t.Errorf("%s: %d positions encode as\n%x, want\n%x", name, p.Len(), again, b)
+		}
 	}
 }

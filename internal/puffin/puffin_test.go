@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,4 +153,39 @@ func FuzzReadFooter(f *testing.F) {
 			ReadBlob(context.Background(), object(b), blob, 1<<20)
 		}
 	})
+}
+
+func TestFilesOfOthers(t *testing.T) {
+	ctx := context.Background()
+	for name, want := range map[string][]string{
+		"empty-puffin-uncompressed.bin":          {},
+		"sample-metric-data-uncompressed.bin":    {"abcdefghi", "some blob \x00 binary data \U0001f92f that is not very very very very very very long, is it?"},
+		"sample-metric-data-compressed-zstd.bin": {"abcdefghi", "some blob \x00 binary data \U0001f92f that is not very very very very very very long, is it?"},
+		"single-blob-dv.puffin":                  nil,
+		"multi-blob-dv.puffin":                   nil,
+	} {
+		b, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := ReadFooter(ctx, object(b))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var got []string
+		for _, blob := range f.Blobs {
+			data, err := ReadBlob(ctx, object(b), blob, 0)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			got = append(got, string(data))
+			if want == nil && (blob.Type != TypeDeletionVector || len(data) == 0) {
+				t.Errorf("%s: blob %+v", name, blob)
+			}
+		}
+		if want != nil && !slices.Equal(got, want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
 }
