@@ -2,6 +2,7 @@ package metadata
 
 import (
 	stdjson "encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -140,7 +141,7 @@ func compareMembers(t *testing.T, path string, data, out []byte) {
 		case name == "current-snapshot-id" && !ok && v == stdjson.Number("-1"):
 		case name == "location" && strings.TrimRight(v.(string), "/") == w:
 		case name == "schema" && before["schemas"] != nil: // which wins, as in Java
-		case name == "schema" && reflect.DeepEqual(dropMember(v, "schema-id", "type"), dropMember(w, "schema-id", "type")):
+		case name == "schema" && sameText(dropMember(v, "schema-id", "type"), dropMember(w, "schema-id", "type")):
 		case before["format-version"] != stdjson.Number("1") && (name == "schema" || name == "partition-spec"):
 		case name == "next-row-id" && before["format-version"] != stdjson.Number("3"):
 		case name == "refs" && reflect.DeepEqual(v, dropMember(w, "main")):
@@ -148,6 +149,12 @@ func compareMembers(t *testing.T, path string, data, out []byte) {
 			t.Errorf("%s: member %s\nwas %v\nnow %v", path, name, v, w)
 		}
 	}
+}
+
+// sameText compares trees apart from blanks inside decimal types.
+func sameText(a, b any) bool {
+	strip := func(v any) string { return strings.ReplaceAll(fmt.Sprint(v), ", ", ",") }
+	return strip(a) == strip(b)
 }
 
 func dropMember(v any, names ...string) any {

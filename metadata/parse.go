@@ -326,7 +326,13 @@ func (p *parser) schemasV1() error {
 	}
 	if _, ok := t.SchemaByID(s.ID); !ok {
 		t.Schemas = append(t.Schemas, s)
-		t.enc.schemas[s] = nil // the schema-id may be implied: encode it
+		// Kept as it is only when the schema-id is said, not implied.
+		var said struct {
+			ID *int `json:"schema-id"`
+		}
+		if json.Unmarshal(p.schema, &said) == nil && said.ID != nil {
+			t.enc.schemas[s] = p.schema
+		}
 	}
 	t.CurrentSchemaID = s.ID
 	return nil
