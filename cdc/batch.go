@@ -1,6 +1,8 @@
 package cdc
 
 import (
+	"slices"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
@@ -98,5 +100,61 @@ func (b *Builder) Batch() *Batch {
 	}
 	b.ops = make([]Op, 0, n)
 	b.unchanged = nil
+	return out
+}
+
+// adopt returns a builder of another shape that has the rows of b, which must not
+// be used again: columns of the same name and type are kept, long ones become
+// double where the shape says so, others are null.
+func (b *Builder) adopt(shape *Shape) *Builder {
+	out := NewBuilder(shape)
+	out.ops = b.ops
+	for i, c := range shape.Columns {
+		was := b.shape.Index(c.Name)
+		switch {
+		case was >= 0 && sameType(b.shape.Columns[was].Type, c.Type):
+			out.cols[i] = b.cols[was]
+			for _, m := range b.unchanged {
+				if int(m.col) == was {
+					out.unchanged = append(out.unchanged, mark{m.row, int32(i)})
+				}
+			}
+		case was >= 0:
+			for r := range b.ops {
+				if b.cols[was].IsNull(r) {
+					out.cols[i].AppendNull()
+				} else {
+					out.cols[i].AppendFloat64(float64(b.cols[was].i64[r]))
+				}
+			}
+		default:
+			for range b.ops {
+				out.cols[i].AppendNull()
+			}
+		}
+	}
+	slices.SortFunc(out.unchanged, func(a, b mark) int { return int(a.row - b.row) })
+	return out
+}
+
+// slice returns rows [from, to) of a batch, which shares its memory and holds a
+// reference of its own.
+func (b *Batch) slice(from, to int) *Batch {
+	out := &Batch{
+		Shape: b.Shape, Ops: b.Ops[from:to], Rows: b.Rows.NewSlice(int64(from), int64(to)),
+		Bytes: b.Bytes * int64(to-from) / int64(max(len(b.Ops), 1)),
+	}
+	for i, m := range b.Unchanged {
+		if m == nil || !m.AnyInRange(from, to) {
+			continue
+		}
+		if out.Unchanged == nil {
+			out.Unchanged = make([]*bitmap.Bitmap, len(b.Unchanged))
+		}
+		out.Unchanged[i] = bitmap.New(to - from)
+		for r := m.NextSet(from); r >= 0 && r < to; r = m.NextSet(r + 1) {
+			out.Unchanged[i].Set(r - from)
+		}
+	}
 	return out
 }

@@ -92,14 +92,19 @@ func (s *Shape) names() string {
 	return strings.Join(names, ", ")
 }
 
-// SameColumns reports whether both shapes have the same names, types, order and
-// key.
+// SameColumns reports whether both shapes have the same names and types in the
+// same order, and the same key columns in any order.
 func (s *Shape) SameColumns(o *Shape) bool {
 	if s == o {
 		return true
 	}
-	if s == nil || o == nil || len(s.Columns) != len(o.Columns) || !slices.Equal(s.Key, o.Key) {
+	if s == nil || o == nil || len(s.Columns) != len(o.Columns) || len(s.Key) != len(o.Key) {
 		return false
+	}
+	for _, k := range s.Key {
+		if !slices.Contains(o.Key, k) {
+			return false
+		}
 	}
 	for i := range s.Columns {
 		a, b := &s.Columns[i], &o.Columns[i]
@@ -111,11 +116,12 @@ func (s *Shape) SameColumns(o *Shape) bool {
 }
 
 // Reconcile returns the shape that a table must have so that it takes rows of
-// next, when it has the columns of have: types that have is wider in are kept,
-// types that next is wider in are widened, columns that next lacks are dropped
-// unless next is inferred.
-// A type that fits neither way is ErrIncompatible, naming the column.
-func Reconcile(have, next *Shape) (*Shape, error) {
+// next, when it has the columns of have. A type that have is wider in is kept, one
+// that next is wider in is widened. Columns that next lacks are dropped when they
+// were in prev, the shape of the stream before (nil when it is not known), and
+// kept when they are not the stream's. A type that fits neither way is
+// ErrIncompatible, naming the column.
+func Reconcile(have, prev, next *Shape) (*Shape, error) {
 	if have == nil {
 		return next, nil
 	}
@@ -137,15 +143,30 @@ func Reconcile(have, next *Shape) (*Shape, error) {
 		}
 		c.Type = t
 	}
-	if next.Inferred {
-		// A guess knows only the columns it has seen a value of.
-		for _, c := range have.Columns {
-			if out.Index(c.Name) < 0 {
-				out.Columns = append(out.Columns, c)
-			}
+	for _, c := range have.Columns {
+		if out.Index(c.Name) < 0 && !out.renames(c.Name) && (prev == nil || next.Inferred || prev.Index(c.Name) < 0) {
+			out.Columns = append(out.Columns, c)
 		}
 	}
+	if next.Inferred {
+		out.orderAs(have)
+	}
 	return &out, nil
+}
+
+func (s *Shape) renames(old string) bool {
+	return slices.ContainsFunc(s.Columns, func(c Column) bool { return c.RenamedFrom == old })
+}
+
+// orderAs puts the columns in the order that they have in o, new ones last.
+func (s *Shape) orderAs(o *Shape) {
+	place := func(c Column) int {
+		if i := o.Index(c.Name); i >= 0 {
+			return i
+		}
+		return len(o.Columns)
+	}
+	slices.SortStableFunc(s.Columns, func(a, b Column) int { return place(a) - place(b) })
 }
 
 // widest returns the type that holds values of both, where a table's column of
@@ -205,4 +226,10 @@ func ShapeOf(s *schema.Schema) *Shape {
 		}
 	}
 	return out
+}
+
+// guessable tells whether a guessed type may become another before the table is
+// made of it.
+func guessable(have, next schema.Type) bool {
+	return have.Kind == schema.KindLong && next.Kind == schema.KindDouble
 }

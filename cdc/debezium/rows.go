@@ -230,7 +230,7 @@ type liveKeys struct {
 // flatLimits tells what a flattened stream cannot express. It returns true for an
 // event that cannot be applied.
 func (d *decoder) flatLimits(b *binding) bool {
-	m, t := &d.msg, d.topic
+	t := d.topic
 	keyed := len(b.def.shape.Key) > 0
 	if !keyed {
 		if d.op == 'u' || d.op == 'd' {
