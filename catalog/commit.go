@@ -91,10 +91,11 @@ func (f *Files) usable(id Identifier, base *Entry) bool {
 func (f *Files) publish(ctx context.Context, base *Entry, next *metadata.Table) (*Entry, error) {
 	n, _ := versionOf(fileName(base.MetadataLocation))
 	dir := tableDir(base.MetadataLocation)
-	data, err := stamp(next)
+	text, err := next.Marshal()
 	if err != nil {
 		return nil, err
 	}
+	data := stamp(text)
 	// Another engine may have written this version compressed.
 	if _, err := f.store.Stat(ctx, compressedURI(dir, n+1)); err == nil {
 		return nil, errRival
@@ -114,14 +115,10 @@ func (f *Files) publish(ctx context.Context, base *Entry, next *metadata.Table) 
 	return e, nil
 }
 
-// stamp is the text of metadata with a tail of 64 blanks and tabs that spell a
-// random number: two commits of equal contents then still differ, and a commit
-// can tell its own file from a rival's. No reader of JSON sees it.
-func stamp(t *metadata.Table) ([]byte, error) {
-	data, err := t.Marshal()
-	if err != nil {
-		return nil, err
-	}
+// stamp appends to JSON text a tail of 64 blanks and tabs that spell a random
+// number: two writers of equal contents can then still tell their own object from
+// the other's. No reader of JSON sees it.
+func stamp(data []byte) []byte {
 	var id [8]byte
 	rand.Read(id[:]) // never fails
 	out := make([]byte, 0, len(data)+65)
@@ -131,7 +128,7 @@ func stamp(t *metadata.Table) ([]byte, error) {
 			out = append(out, " \t"[b>>bit&1])
 		}
 	}
-	return out, nil
+	return out
 }
 
 // put creates a version and finds out how that went: nil, errRival,

@@ -77,12 +77,12 @@ func (f *Files) create(ctx context.Context, id Identifier, t *metadata.Table) (*
 			return nil, err
 		}
 	}
-	data, err := stamp(t)
+	text, err := t.Marshal()
 	if err != nil {
 		return nil, err
 	}
 	e := &Entry{ID: id, Metadata: t, MetadataLocation: versionURI(dir, 1), Store: f.store}
-	if err := f.put(ctx, e.MetadataLocation, data); errors.Is(err, errRival) {
+	if err := f.put(ctx, e.MetadataLocation, stamp(text)); errors.Is(err, errRival) {
 		return nil, ErrExists
 	} else if err != nil {
 		return nil, err

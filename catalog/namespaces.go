@@ -140,7 +140,7 @@ func (f *Files) makeNamespace(ctx context.Context, namespace []string, propertie
 	if err != nil {
 		return err
 	}
-	err = f.put(ctx, uri, data)
+	err = f.put(ctx, uri, stamp(data))
 	if errors.Is(err, errRival) {
 		return ErrExists
 	}
