@@ -97,12 +97,12 @@ func NewWriter(out io.Writer, s *schema.Schema, opts *WriterOptions) (*Writer, e
 		}
 	}
 	concurrency := positive(o.Concurrency, runtime.GOMAXPROCS(0))
-	encode, codec, err := newCompressor(o.Codec, o.Level, concurrency)
+	c, err := newCompression(o.Codec, o.Level)
 	if err != nil {
 		return nil, err
 	}
-	w.codec = codec
-	w.team.init(concurrency, encode)
+	w.codec = c.format
+	w.team.init(concurrency, c)
 	for _, lf := range l.leaves {
 		key := slices.Contains(o.KeyColumns, lf.fieldID)
 		c := &column{leaf: lf, pageBytes: o.PageBytes}
@@ -323,5 +323,5 @@ func (w *Writer) Abort() {
 	w.err = ErrWriterClosed
 	w.columns, w.groups = nil, nil
 	w.pool.free = nil
-	w.team = team{}
+	w.team.release()
 }

@@ -13,43 +13,71 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// compressor compresses page bodies; it is shared by a writer's goroutines.
-// dst is memory to reuse.
+// compressor compresses page bodies for one goroutine. dst is memory to reuse.
 type compressor func(dst, src []byte) ([]byte, error)
 
-// newCompressor returns the compressor of a codec, and its format name.
-func newCompressor(c Codec, level, concurrency int) (compressor, format.CompressionCodec, error) {
-	switch c {
-	case Zstd:
-		if level == 0 {
-			level = 1
-		}
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)),
-			zstd.WithEncoderConcurrency(concurrency), zstd.WithEncoderCRC(false),
-			zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
-		if err != nil {
-			return nil, 0, fmt.Errorf("zstd: %w", err)
-		}
-		return func(dst, src []byte) ([]byte, error) { return e.EncodeAll(src, dst[:0]), nil }, format.Zstd, nil
-	case Snappy:
-		return func(dst, src []byte) ([]byte, error) { return s2.EncodeSnappy(dst[:cap(dst)], src), nil }, format.Snappy, nil
-	case Uncompressed:
-		return func(_, src []byte) ([]byte, error) { return src, nil }, format.Uncompressed, nil
-	case Gzip:
-		if level == 0 {
-			level = gzip.DefaultCompression
-		}
-		return encodeWith(&gzip.Codec{Level: level}), format.Gzip, nil
-	case LZ4Raw:
-		codec := &lz4.Codec{Level: lz4.Fast}
-		return encodeWith(codec), format.Lz4Raw, nil
-	case Brotli:
-		if level == 0 {
-			level = brotli.DefaultQuality
-		}
-		return encodeWith(&brotli.Codec{Quality: level, LGWin: brotli.DefaultLGWin}), format.Brotli, nil
+// compression is a codec at a level.
+type compression struct {
+	codec  Codec
+	level  int
+	format format.CompressionCodec
+}
+
+// newCompression checks a codec and its level; 0 is the codec's default.
+func newCompression(c Codec, level int) (compression, error) {
+	formats := map[Codec]format.CompressionCodec{
+		Zstd: format.Zstd, Snappy: format.Snappy, Gzip: format.Gzip,
+		Uncompressed: format.Uncompressed, LZ4Raw: format.Lz4Raw, Brotli: format.Brotli,
 	}
-	return nil, 0, fmt.Errorf("codec %d is not known", c)
+	f, ok := formats[c]
+	if !ok {
+		return compression{}, fmt.Errorf("codec %d is not known", c)
+	}
+	switch {
+	case level != 0:
+	case c == Zstd:
+		level = 1
+	case c == Gzip:
+		level = gzip.DefaultCompression
+	case c == Brotli:
+		level = brotli.DefaultQuality
+	}
+	return compression{codec: c, level: level, format: f}, nil
+}
+
+// start returns a compressor, and a function that gives back its memory.
+func (c compression) start() (compressor, func(), error) {
+	switch c.codec {
+	case Zstd:
+		return startZstd(zstd.EncoderLevelFromZstd(c.level))
+	case Snappy:
+		return func(dst, src []byte) ([]byte, error) { return s2.EncodeSnappy(dst[:cap(dst)], src), nil }, nil, nil
+	case Gzip:
+		return encodeWith(&gzip.Codec{Level: c.level}), nil, nil
+	case LZ4Raw:
+		return encodeWith(&lz4.Codec{Level: lz4.Fast}), nil, nil
+	case Brotli:
+		return encodeWith(&brotli.Codec{Quality: c.level, LGWin: brotli.DefaultLGWin}), nil, nil
+	}
+	return func(_, src []byte) ([]byte, error) { return src, nil }, nil, nil
+}
+
+// zstdEncoders keeps idle encoders by level: making one takes half a megabyte,
+// far more than a small file.
+var zstdEncoders [zstd.SpeedBestCompression + 1]sync.Pool
+
+func startZstd(level zstd.EncoderLevel) (compressor, func(), error) {
+	pool := &zstdEncoders[level]
+	e, ok := pool.Get().(*zstd.Encoder)
+	if !ok {
+		var err error
+		e, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
+			zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			return nil, nil, fmt.Errorf("zstd: %w", err)
+		}
+	}
+	return func(dst, src []byte) ([]byte, error) { return e.EncodeAll(src, dst[:0]), nil }, func() { pool.Put(e) }, nil
 }
 
 func encodeWith(c compress.Codec) compressor {
@@ -60,16 +88,32 @@ func encodeWith(c compress.Codec) compressor {
 type worker struct {
 	raw, packed []byte
 	thrift      thriftWriter
-	encode      compressor
+	compression compression
+	encode      compressor // made when first needed
+	free        func()
 }
 
 // compress returns the compressed body, valid until the next call.
 func (wk *worker) compress(raw []byte) ([]byte, error) {
+	if wk.encode == nil {
+		var err error
+		if wk.encode, wk.free, err = wk.compression.start(); err != nil {
+			return nil, err
+		}
+	}
 	out, err := wk.encode(wk.packed, raw)
 	if err == nil && (len(out) == 0 || len(raw) == 0 || &out[0] != &raw[0]) {
 		wk.packed = out
 	}
 	return out, err
+}
+
+// release gives back what the worker borrowed.
+func (wk *worker) release() {
+	if wk.free != nil {
+		wk.free()
+	}
+	wk.encode, wk.free = nil, nil
 }
 
 // blockPool keeps free blocks of a writer.

@@ -2,8 +2,12 @@ package parquetfile
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -108,6 +112,64 @@ func BenchmarkWriteR6(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rows), "wall-ns/row")
 				b.ReportMetric(float64(size)/1e6, "MB")
 			})
+		}
+	}
+}
+
+// BenchmarkWriteSmall writes files of ten rows, as small commits do.
+func BenchmarkWriteSmall(b *testing.B) {
+	batch := batchR6(rand.New(rand.NewPCG(1, 2)), 0, 10, 0)
+	b.ReportAllocs()
+	var size int64
+	for b.Loop() {
+		w, err := NewWriter(io.Discard, schemaR6(), &WriterOptions{KeyColumns: []int{1}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := w.Write(context.Background(), batch); err != nil {
+			b.Fatal(err)
+		}
+		r, err := w.Close()
+		if err != nil {
+			b.Fatal(err)
+		}
+		size = r.FileSize
+	}
+	b.ReportMetric(float64(size), "bytes")
+}
+
+// BenchmarkWriteR6Stream writes 5 million rows to one file, made as they are
+// needed, and reports the peak resident memory of the process.
+func BenchmarkWriteR6Stream(b *testing.B) {
+	for b.Loop() {
+		f, err := os.Create(filepath.Join(b.TempDir(), "r6.parquet"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		w, err := NewWriter(f, schemaR6(), &WriterOptions{Codec: Snappy, KeyColumns: []int{1}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		rnd := rand.New(rand.NewPCG(1, 2))
+		for i := int64(0); i < 5_000_000; i += 50_000 {
+			if err := w.Write(context.Background(), batchR6(rnd, i, 50_000, 0.05)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := w.Close(); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err == nil {
+		if _, after, ok := strings.Cut(string(status), "VmHWM:"); ok {
+			var kb float64
+			if _, err := fmt.Sscan(after, &kb); err == nil {
+				b.ReportMetric(kb/1000, "peak-MB")
+			}
 		}
 	}
 }

@@ -16,10 +16,18 @@ type team struct {
 	order   []int
 }
 
-func (t *team) init(n int, encode compressor) {
+func (t *team) init(n int, c compression) {
 	for range n {
-		t.workers = append(t.workers, &worker{encode: encode})
+		t.workers = append(t.workers, &worker{compression: c})
 	}
+}
+
+// release ends the team.
+func (t *team) release() {
+	for _, wk := range t.workers {
+		wk.release()
+	}
+	*t = team{}
 }
 
 // smallWork is how many values are encoded faster than goroutines start.
