@@ -12,6 +12,7 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/internal/arrowsel"
+	"github.com/frazildb/frazil/internal/bitmap"
 	"github.com/frazildb/frazil/schema"
 	"github.com/frazildb/frazil/table"
 )
@@ -114,7 +115,7 @@ func (k *tableSink) Buffered() (rows, bytes int64) { return k.rows, k.bytes }
 
 func (k *tableSink) Apply(ctx context.Context, b *Batch) error {
 	defer b.Rows.Release()
-	if b.Unchanged != nil {
+	if b.Unchanged != nil || slices.Contains(b.Ops, OpOldKey) {
 		return k.applyPartial(ctx, b)
 	}
 	rows, err := k.conform(b)
@@ -319,6 +320,30 @@ func place(e *schema.Evolution, want *Shape, i int) error {
 	return e.MoveAfter(want.Columns[i].Name, want.Columns[i-1].Name)
 }
 
-func (k *tableSink) applyPartial(_ context.Context, b *Batch) error {
-	return fmt.Errorf("table %s: the source left values out that did not change (%d rows)", k.t.Name(), b.Len())
+// applyPartial applies a batch in which rows leave values out.
+func (k *tableSink) applyPartial(ctx context.Context, b *Batch) error {
+	rows, err := k.conform(b)
+	if err != nil {
+		return err
+	}
+	defer rows.Release()
+	s := k.w.Schema()
+	p := table.Partial{Unchanged: make([]*bitmap.Bitmap, len(s.Fields))}
+	for i, f := range s.Fields {
+		if at := b.Shape.Index(f.Name); at >= 0 {
+			p.Unchanged[i] = b.Unchanged[at]
+		}
+	}
+	if slices.Contains(b.Ops, OpOldKey) {
+		p.OldKey = make([]int32, len(b.Ops))
+		for i := range b.Ops {
+			p.OldKey[i] = -1
+			if i > 0 && b.Ops[i-1] == OpOldKey {
+				p.OldKey[i] = int32(i - 1)
+			}
+		}
+	}
+	k.rows += int64(b.Len())
+	k.bytes += b.Bytes
+	return k.w.ApplyPartial(ctx, rows, k.tableOps(b.Ops), p)
 }

@@ -23,7 +23,8 @@ type NewOptions struct {
 	// Partition and Sort name columns (Column) or ids of Schema (SourceIDs).
 	Partition []partition.Field
 	Sort      []partition.SortField
-	// Location is where the table's files go; required.
+	// Location is where the table's files go; "" leaves it to the catalog, whose
+	// CreateTable fills it in.
 	Location string
 	// Properties must not hold reserved ones, format-version excepted.
 	Properties map[string]string
@@ -34,8 +35,8 @@ type NewOptions struct {
 
 // New makes the metadata of a new table without snapshots.
 func New(opts NewOptions) (*Table, error) {
-	if opts.Schema == nil || opts.Location == "" {
-		return nil, errors.New("a new table needs a schema and a location")
+	if opts.Schema == nil {
+		return nil, errors.New("a new table needs a schema")
 	}
 	version, err := newVersion(opts)
 	if err != nil {

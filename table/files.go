@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"golang.org/x/sync/errgroup"
@@ -88,9 +89,19 @@ func fileSettings(m *metadata.Table, o *WriterOptions) (fileOptions, error) {
 		f.parquet.Codec = *o.Codec
 		return f, nil
 	}
-	codec, err := parquetfile.ParseCodec(m.Property("write.parquet.compression-codec", "zstd"))
+	name := strings.ToLower(m.Property("write.parquet.compression-codec", "zstd"))
+	codec, ok := codecs[name]
+	if !ok {
+		return f, fmt.Errorf("property write.parquet.compression-codec: no codec %q", name)
+	}
 	f.parquet.Codec = codec
-	return f, err
+	return f, nil
+}
+
+// codecs are the values of write.parquet.compression-codec.
+var codecs = map[string]parquetfile.Codec{
+	"zstd": parquetfile.Zstd, "snappy": parquetfile.Snappy, "gzip": parquetfile.Gzip, "none": parquetfile.Uncompressed,
+	"uncompressed": parquetfile.Uncompressed, "lz4_raw": parquetfile.LZ4Raw, "brotli": parquetfile.Brotli,
 }
 
 // write appends the rows of b to their partitions' files. place, when not nil,
@@ -213,6 +224,18 @@ func (d *dataFiles) finish(f *openFile) {
 		df.RecordCount, df.FileSize, df.SplitOffsets, df.Metrics = res.RecordCount, res.FileSize, res.SplitOffsets, res.Metrics
 		return nil
 	})
+}
+
+// settle completes the files begun so far, so that they can be read; later rows
+// go to new files.
+func (d *dataFiles) settle() error {
+	for _, f := range d.open {
+		d.finish(f)
+	}
+	err := d.group.Wait()
+	d.group = &errgroup.Group{}
+	d.group.SetLimit(16)
+	return err
 }
 
 // close completes all files and returns them by number.

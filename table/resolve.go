@@ -217,7 +217,7 @@ func (r *resolver) probe(ctx context.Context, base *catalog.Entry, tasks []scan.
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, task := range tasks {
 		g.Go(func() error {
-			p, err := r.probeFile(ctx, base, sc, hasher.Clone(), task, pruner)
+			p, err := r.probeFile(ctx, base, sc, hasher, task, pruner)
 			if err != nil {
 				return fmt.Errorf("look for keys in %s: %w", task.Data.File.Path, err)
 			}
@@ -252,7 +252,11 @@ func (r *resolver) probeFile(ctx context.Context, base *catalog.Entry, sc *scan.
 // eachKey calls f with the key digest and position of each live row of a file.
 func eachKey(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask, f func(d deletes.Digest, pos int64)) error {
 	var digests []deletes.Digest
-	for b, err := range sc.NewTask(task).Batches(ctx) {
+	t, err := sc.NewTask(task)
+	if err != nil {
+		return err
+	}
+	for b, err := range t.Batches(ctx) {
 		if err != nil {
 			return err
 		}

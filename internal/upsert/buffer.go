@@ -145,8 +145,8 @@ func (b *Buffer) supersede(old Loc) {
 	}
 }
 
-// kill marks a buffered row as not to be written.
-func (b *Buffer) kill(ord int) {
+// chunkOf finds the chunk of a buffered row.
+func (b *Buffer) chunkOf(ord int) *Chunk {
 	i, _ := slices.BinarySearchFunc(b.chunks, ord, func(c Chunk, ord int) int {
 		switch {
 		case ord < c.First:
@@ -156,7 +156,12 @@ func (b *Buffer) kill(ord int) {
 		}
 		return 0
 	})
-	c := b.chunks[i]
+	return &b.chunks[i]
+}
+
+// kill marks a buffered row as not to be written.
+func (b *Buffer) kill(ord int) {
+	c := b.chunkOf(ord)
 	if c.Live.Get(ord - c.First) {
 		c.Live.Clear(ord - c.First)
 		b.live--
@@ -236,6 +241,19 @@ func (b *Buffer) MarkWritten(place func(ordinal int) (file int, pos int64)) {
 		})
 	}
 	b.release()
+}
+
+// Peek returns the Loc of a key, zero when this commit has not touched it.
+func (b *Buffer) Peek(d deletes.Digest) Loc { return b.table.Get(d) }
+
+// Row returns a copy of a buffered row.
+func (b *Buffer) Row(ordinal int, s *schema.Schema) schema.Row {
+	c := b.chunkOf(ordinal)
+	row := make(schema.Row, len(s.Fields))
+	for i, f := range s.Fields {
+		row[i] = schema.ValueAt(c.Batch.Column(i), f.Type, ordinal-c.First)
+	}
+	return row
 }
 
 // Take returns the Loc of a key once, zero when asked again.

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"gopkg.in/yaml.v3"
+
+	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/objstore"
+	"github.com/frazildb/frazil/objstore/cloud"
+	"github.com/frazildb/frazil/scan"
+	"github.com/frazildb/frazil/table"
+)
+
+// env is what a command runs in: its streams and the flags every command has.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	warehouse, catalogURI string
+	mapped                []string
+	json, quiet, verbose  bool
+}
+
+func (e *env) flagSet(c command) (*pflag.FlagSet, func(context.Context, []string) error) {
+	fs := pflag.NewFlagSet(c.name, pflag.ContinueOnError)
+	fs.SortFlags = false
+	fs.Usage = func() {}
+	runIt := c.setup(e, fs)
+	fs.StringVar(&e.warehouse, "warehouse", "./warehouse", "root of the tables: a path, file://, mem://, s3://, gs://, azblob:// (FRAZIL_WAREHOUSE)")
+	fs.StringVar(&e.catalogURI, "catalog", "", "catalog to use instead of the warehouse's own (FRAZIL_CATALOG)")
+	fs.StringArrayVar(&e.mapped, "map", nil, "FROM=TO: files whose stored location begins with FROM are at TO now (repeatable)")
+	fs.BoolVar(&e.json, "json", false, "machine-readable results")
+	fs.BoolVar(&e.quiet, "quiet", false, "no progress and no notes")
+	fs.BoolVar(&e.verbose, "verbose", false, "errors with their whole chain")
+	return fs, runIt
+}
+
+// fromConfig fills flags that the command line does not set: from the
+// environment, then from the configuration file.
+func (e *env) fromConfig(fs *pflag.FlagSet) error {
+	set := func(name, value, from string) error {
+		f := fs.Lookup(name)
+		if f == nil || f.Changed {
+			return nil
+		}
+		if err := fs.Set(name, value); err != nil {
+			return usagef("%s: %s: %w", from, name, err)
+		}
+		return nil
+	}
+	for name, key := range map[string]string{"warehouse": "FRAZIL_WAREHOUSE", "catalog": "FRAZIL_CATALOG"} {
+		if v := os.Getenv(key); v != "" {
+			if err := set(name, v, key); err != nil {
+				return err
+			}
+		}
+	}
+	path, explicit := os.LookupEnv("FRAZIL_CONFIG")
+	if !explicit {
+		path = "frazil.yaml"
+	}
+	data, err := os.ReadFile(path)
+	if os.IsNotExist(err) && !explicit {
+		return nil
+	}
+	if err != nil {
+		return usagef("configuration: %w", err)
+	}
+	var config map[string]any
+	if err := yaml.Unmarshal(data, &config); err != nil {
+		return usagef("configuration %s: %w", path, err)
+	}
+	for name, v := range config {
+		values, ok := v.([]any)
+		if !ok {
+			values = []any{v}
+		}
+		if f := fs.Lookup(name); f == nil || f.Changed {
+			continue
+		}
+		for _, x := range values {
+			if err := fs.Set(name, fmt.Sprint(x)); err != nil {
+				return usagef("configuration %s: %s: %w", path, name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// store opens the object store at a URI.
+func (e *env) store(ctx context.Context, uri string) (objstore.Store, error) {
+	switch scheme, _, ok := strings.Cut(uri, "://"); {
+	case ok && (scheme == "s3" || scheme == "gs" || scheme == "azblob"):
+		return cloud.Open(ctx, uri, nil)
+	case ok && scheme != "file" && scheme != "mem":
+		return nil, usagef("warehouse %s: no driver for %q; there are file, mem, s3, gs, azblob", uri, scheme)
+	}
+	return objstore.Open(ctx, uri, nil)
+}
+
+// catalog opens the catalog that the flags name.
+func (e *env) catalog(ctx context.Context) (catalog.Catalog, func(), error) {
+	if e.catalogURI != "" {
+		return nil, nil, usagef("catalog %s: this version has the file catalog only: leave --catalog out and give --warehouse", e.catalogURI)
+	}
+	store, err := e.store(ctx, e.warehouse)
+	if err != nil {
+		return nil, nil, fmt.Errorf("warehouse %s: %w", e.warehouse, err)
+	}
+	if store, err = e.mapStore(store); err != nil {
+		return nil, nil, err
+	}
+	return catalog.NewFiles(store, nil), func() { _ = store.Close() }, nil
+}
+
+func (e *env) mapStore(store objstore.Store) (objstore.Store, error) {
+	for _, m := range e.mapped {
+		from, to, ok := strings.Cut(m, "=")
+		if !ok || from == "" || to == "" {
+			return nil, usagef("--map %s: give FROM=TO", m)
+		}
+		if !strings.Contains(to, "://") {
+			abs, err := filepath.Abs(to)
+			if err != nil {
+				return nil, err
+			}
+			if strings.HasSuffix(to, "/") {
+				abs += "/"
+			}
+			to = abs
+		}
+		store = objstore.MapPrefix(store, from, to)
+	}
+	return store, nil
+}
+
+// openTable opens a table of the catalog for reading and writing.
+func (e *env) openTable(ctx context.Context, name string) (*table.Table, func(), error) {
+	if isLocation(name) {
+		return nil, nil, usagef("%s is a location; this command needs a table of the warehouse, namespace.table", name)
+	}
+	if _, err := catalog.ParseIdentifier(name); err != nil {
+		return nil, nil, usageError{err}
+	}
+	cat, closeCat, err := e.catalog(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := table.Open(ctx, cat, name, nil)
+	if err != nil {
+		closeCat()
+		return nil, nil, e.explainMissing(err)
+	}
+	return t, closeCat, nil
+}
+
+func (e *env) explainMissing(err error) error {
+	return fmt.Errorf("%w (warehouse %s; frazil tables lists what is there)", err, e.warehouse)
+}
+
+func isLocation(name string) bool {
+	return strings.Contains(name, "/") || strings.HasSuffix(name, ".metadata.json")
+}
+
+// source opens a table for reading: by name, or by directory or metadata file.
+func (e *env) source(ctx context.Context, name string) (*catalog.Entry, scan.Source, func(), error) {
+	if !isLocation(name) {
+		t, closeCat, err := e.openTable(ctx, name)
+		if err != nil {
+			return nil, scan.Source{}, nil, err
+		}
+		src := t.Source()
+		return &catalog.Entry{Metadata: src.Metadata, MetadataLocation: t.MetadataLocation(), Store: src.Store}, src, closeCat, nil
+	}
+	location := name
+	if !strings.Contains(name, "://") {
+		abs, err := filepath.Abs(name)
+		if err != nil {
+			return nil, scan.Source{}, nil, err
+		}
+		location = abs
+	}
+	store, err := e.store(ctx, storeRoot(location, e.mapped))
+	if err != nil {
+		return nil, scan.Source{}, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if store, err = e.mapStore(store); err != nil {
+		return nil, scan.Source{}, nil, err
+	}
+	entry, err := catalog.OpenDir(ctx, store, location)
+	if err != nil {
+		return nil, scan.Source{}, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return entry, scan.Source{Store: entry.Store, Metadata: entry.Metadata, Name: name}, func() { _ = store.Close() }, nil
+}
+
+// storeRoot is the root of the store that a location is read through. Tables
+// name their files by absolute location, so it is the table's own directory,
+// widened to where --map sends files.
+func storeRoot(location string, mapped []string) string {
+	root := location
+	if strings.HasSuffix(root, ".json") {
+		root = root[:strings.LastIndex(root, "/")]
+		root = strings.TrimSuffix(root, "/metadata")
+	}
+	for _, m := range mapped {
+		if _, to, ok := strings.Cut(m, "="); ok && !strings.Contains(to, "://") {
+			if abs, err := filepath.Abs(to); err == nil {
+				root = commonDir(root, abs)
+			}
+		}
+	}
+	return root
+}
+
+func commonDir(a, b string) string {
+	for !strings.HasPrefix(b+"/", strings.TrimSuffix(a, "/")+"/") {
+		a = filepath.Dir(a)
+		if a == "/" || a == "." {
+			return a
+		}
+	}
+	return a
+}

@@ -1,0 +1,273 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/frazildb/frazil/cdc"
+	"github.com/frazildb/frazil/cdc/debezium"
+	"github.com/frazildb/frazil/partition"
+	"github.com/frazildb/frazil/table"
+)
+
+var ingestCommand = command{
+	name: "ingest", args: "[TABLE] FILE…", short: "applies a change stream or rows to tables", minArgs: 1, maxArgs: -1,
+	examples: []string{
+		"frazil ingest events.jsonl.zst --format debezium      # tables named by the events' source",
+		"frazil ingest events.jsonl --format debezium --schema-changes schema-changes.jsonl",
+		"frazil ingest shop.orders orders.csv --key id --create # rows, upserted by key",
+		"zcat log.gz | frazil ingest shop.events - --format jsonl",
+	},
+	setup: func(e *env, fs *pflag.FlagSet) func(context.Context, []string) error {
+		in := &ingestion{e: e}
+		fs.StringVar(&in.format, "format", "", "debezium, jsonl, csv, parquet or arrow (default: by the file's name)")
+		fs.StringSliceVar(&in.key, "key", nil, "rows: key columns, which make it an upsert; without them rows are appended")
+		fs.BoolVar(&in.create, "create", false, "rows: create the table from the data if it does not exist")
+		fs.StringVar(&in.opColumn, "op-column", "", "rows: column that holds I, U or D")
+		fs.StringVar(&in.schemaChanges, "schema-changes", "", "debezium: file with the schema history, for streams without schemas")
+		fs.StringVar(&in.deadLetter, "dead-letter", "", "debezium: file that takes events that cannot be applied, instead of stopping")
+		fs.Int64Var(&in.commitRows, "commit-rows", 0, "commit after about so many rows (default 100,000)")
+		fs.DurationVar(&in.commitInterval, "commit-interval", 0, "commit at least so often")
+		fs.BoolVar(&in.replay, "replay", false, "apply events even if the table's positions say they are there")
+		fs.StringVar(&in.partition, "partition", "", "partitioning of tables that are created")
+		fs.IntVar(&in.version, "format-version", 2, "format version of tables that are created")
+		fs.StringVar(&in.encoding, "delete-encoding", "position", "position (also deletion vectors) or equality")
+		fs.BoolVar(&in.noBackfill, "no-backfill", false, "leave a new column's default out of rows that are already there (format version 2)")
+		return in.run
+	},
+}
+
+// ingestion is one run of the ingest command.
+type ingestion struct {
+	e                         *env
+	format, opColumn          string
+	key                       []string
+	create                    bool
+	schemaChanges, deadLetter string
+	commitRows                int64
+	commitInterval            time.Duration
+	replay, noBackfill        bool
+	partition, encoding       string
+	version                   int
+
+	warned map[string]bool
+}
+
+func (in *ingestion) run(ctx context.Context, args []string) error {
+	name, files := in.split(args)
+	if len(files) == 0 {
+		return usagef("ingest: give the files to read, - for standard input")
+	}
+	if in.format == "" {
+		in.format = formatOf(files[0])
+	}
+	switch in.format {
+	case "debezium":
+		return in.debezium(ctx, name, files)
+	case "jsonl", "csv", "parquet", "arrow":
+		if name == "" {
+			return usagef("ingest: give the table, namespace.table, before the file: only debezium events name their own")
+		}
+		return in.rows(ctx, name, files)
+	case "":
+		return usagef("ingest: cannot tell the format of %s: give --format debezium, jsonl, csv, parquet or arrow", files[0])
+	}
+	return usagef("--format %s: give debezium, jsonl, csv, parquet or arrow", in.format)
+}
+
+// split tells the table from the files: the first argument is the table unless
+// it is a file.
+func (in *ingestion) split(args []string) (string, []string) {
+	first := args[0]
+	if first == "-" || strings.ContainsAny(first, "/") {
+		return "", args
+	}
+	if _, err := os.Stat(first); err == nil {
+		return "", args
+	}
+	if len(args) == 1 && formatOf(first) != "" {
+		return "", args // a file that is missing, not a table
+	}
+	return first, args[1:]
+}
+
+func formatOf(path string) string {
+	base := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), ".zst"), ".gz")
+	switch filepath.Ext(base) {
+	case ".csv", ".tsv":
+		return "csv"
+	case ".parquet":
+		return "parquet"
+	case ".arrow", ".arrows", ".ipc":
+		return "arrow"
+	case ".jsonl", ".ndjson", ".json":
+		return "jsonl"
+	}
+	return ""
+}
+
+func (in *ingestion) tablesOptions() (*cdc.TablesOptions, error) {
+	o := &cdc.TablesOptions{NoBackfill: in.noBackfill, Warn: func(t, reason string) { in.warn(t, reason) }}
+	o.Create.FormatVersion = in.version
+	var err error
+	if o.Create.Partition, err = partition.Parse(in.partition); err != nil {
+		return nil, usageError{fmt.Errorf("--partition: %w", err)}
+	}
+	switch in.encoding {
+	case "position":
+	case "equality":
+		o.Writer.Encoding = table.EncodingEquality
+	default:
+		return nil, usagef("--delete-encoding %s: give position or equality", in.encoding)
+	}
+	return o, nil
+}
+
+func (in *ingestion) warn(tableName, reason string) {
+	if in.warned == nil {
+		in.warned = map[string]bool{}
+	}
+	line := reason
+	if tableName != "" {
+		line = "table " + tableName + ": " + reason
+	}
+	if !in.warned[line] {
+		in.warned[line] = true
+		fmt.Fprintln(in.e.stderr, "warning: "+line)
+	}
+}
+
+// debezium applies files of Debezium events, one after the other.
+func (in *ingestion) debezium(ctx context.Context, name string, files []string) error {
+	to, err := in.tablesOptions()
+	if err != nil {
+		return err
+	}
+	cat, closeCat, err := in.e.catalog(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeCat()
+	var total cdc.Stats
+	start := time.Now()
+	for _, f := range files {
+		st, err := in.debeziumFile(ctx, f, name, cdc.NewTables(cat, to))
+		total.Events += st.Events
+		total.Rows += st.Rows
+		total.Skipped += st.Skipped
+		total.Commits += st.Commits
+		total.DeadLetters += st.DeadLetters
+		total.Tables = max(total.Tables, st.Tables)
+		total.Evolutions += st.Evolutions
+		total.Truncates += st.Truncates
+		if err != nil {
+			return err
+		}
+	}
+	return in.report(total, time.Since(start))
+}
+
+func (in *ingestion) report(st cdc.Stats, took time.Duration) error {
+	if in.e.json {
+		return in.e.writeJSON(map[string]any{
+			"events": st.Events, "rows": st.Rows, "skipped": st.Skipped, "tables": st.Tables, "commits": st.Commits,
+			"dead_letters": st.DeadLetters, "schema_changes": st.Evolutions, "truncates": st.Truncates, "seconds": took.Seconds(),
+		})
+	}
+	in.e.note("%d events, %d row changes in %d tables, %d commits, %d skipped (already in the tables), %.1f s, %.0f events/s",
+		st.Events, st.Rows, st.Tables, st.Commits, st.Skipped, took.Seconds(), float64(st.Events)/took.Seconds())
+	if st.DeadLetters > 0 {
+		in.e.note("%d events went to %s", st.DeadLetters, in.deadLetter)
+	}
+	return nil
+}
+
+func (in *ingestion) debeziumFile(ctx context.Context, path, name string, sink cdc.Sink) (cdc.Stats, error) {
+	p := in.e.progress("ingest "+path, "events")
+	defer p.end()
+	file, size, err := in.e.input(path)
+	if err != nil {
+		return cdc.Stats{}, err
+	}
+	defer file.Close()
+	p.total.Store(size)
+	o := &debezium.Options{Table: name, Warn: func(w debezium.Warning) { in.warn(w.Table, w.Reason) }}
+	if in.schemaChanges != "" {
+		h, _, err := in.e.input(in.schemaChanges)
+		if err != nil {
+			return cdc.Stats{}, err
+		}
+		defer h.Close()
+		o.SchemaChanges = h
+	}
+	if name != "" && len(in.key) > 0 {
+		o.Keys = map[string][]string{name: in.key}
+	}
+	r, err := debezium.NewReader(p.reader(file), filepath.Base(path), o)
+	if err != nil {
+		return cdc.Stats{}, err
+	}
+	defer r.Close()
+	ao := &cdc.Options{CommitRows: in.commitRows, CommitInterval: in.commitInterval, Replay: in.replay}
+	done, err := in.deadLetters(ao)
+	if err != nil {
+		return cdc.Stats{}, err
+	}
+	st, err := cdc.Run(ctx, counted{r, p}, sink, ao)
+	return st, errors.Join(err, done())
+}
+
+// counted counts the events of a source.
+type counted struct {
+	cdc.Source
+	p *progress
+}
+
+func (c counted) Next(ctx context.Context) (*cdc.Event, error) {
+	c.p.items.Add(1)
+	return c.Source.Next(ctx)
+}
+
+// deadLetters opens the dead-letter file, if one is asked for.
+func (in *ingestion) deadLetters(o *cdc.Options) (func() error, error) {
+	if in.deadLetter == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.OpenFile(in.deadLetter, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	o.DeadLetter = func(l *cdc.LineError) error {
+		_, err := fmt.Fprintf(f, "{\"error\":%q,\"line\":%q,\"raw\":%q}\n", l.Err, l.Line, l.Raw)
+		return err
+	}
+	return f.Close, nil
+}
+
+// input opens a file to read, - for standard input, and returns its size, 0
+// when not known. Compressed files are unpacked by their readers.
+func (e *env) input(path string) (io.ReadCloser, int64, error) {
+	if path == "-" {
+		return io.NopCloser(e.stdin), 0, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	if st.IsDir() {
+		return nil, 0, errors.Join(usagef("%s is a folder: give files", path), f.Close())
+	}
+	return f, st.Size(), nil
+}
