@@ -1,10 +1,15 @@
 package snapshot
 
 import (
+	"fmt"
 	"iter"
+	"slices"
+	"sort"
 
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
+	"github.com/frazildb/frazil/partition"
+	"github.com/frazildb/frazil/schema"
 )
 
 // Deletes are the delete files that apply to one data file. The slices are
@@ -17,22 +22,267 @@ type Deletes struct {
 }
 
 // Empty reports whether nothing applies.
-func (d Deletes) Empty() bool { panic("unwritten") }
+func (d Deletes) Empty() bool {
+	return d.DV == nil && len(d.Positions) == 0 && len(d.Equality) == 0
+}
 
 // DeleteIndex answers which delete files apply to a data file. It is immutable
 // and safe for concurrent use.
-type DeleteIndex struct{}
+//
+// Deletes lie in buckets: equality deletes of an unpartitioned spec, which are
+// global; equality deletes and position deletes by spec and partition; position
+// deletes of one data file by its path; deletion vectors by path. A bucket is
+// sorted by sequence number, so that what applies to a data file is a suffix of
+// it, shared between data files.
+type DeleteIndex struct {
+	specs  map[int]partition.Spec
+	n      int
+	global equalityBucket
+	// equality and positions are by partition.
+	equality  map[partitionKey]*equalityBucket
+	positions map[partitionKey]*bucket
+	paths     map[string]*bucket
+	vectors   map[string]*manifest.Entry
+}
 
-// BuildDeleteIndex indexes the live delete entries of a snapshot. Entries read
-// with statistics are pruned by bounds.
+// bucket holds entries in order of sequence number.
+type bucket struct {
+	entries []*manifest.Entry
+	// lo and hi are the bounds of file_path of each entry, nil when unknown;
+	// both slices are nil when no entry has any.
+	lo, hi []string
+}
+
+// from returns the index of the first entry with at least a sequence number.
+func (b *bucket) from(seq int64) int {
+	return sort.Search(len(b.entries), func(i int) bool { return b.entries[i].SequenceNumber >= seq })
+}
+
+func (b *bucket) sort() {
+	slices.SortStableFunc(b.entries, func(x, y *manifest.Entry) int {
+		switch {
+		case x.SequenceNumber < y.SequenceNumber:
+			return -1
+		case x.SequenceNumber > y.SequenceNumber:
+			return 1
+		}
+		return 0
+	})
+}
+
+// BuildDeleteIndex indexes the live delete entries of a snapshot; data entries
+// are passed over. Entries read with statistics are pruned by bounds.
 func BuildDeleteIndex(t *metadata.Table, entries iter.Seq2[*manifest.Entry, error]) (*DeleteIndex, error) {
-	panic("unwritten")
+	x := &DeleteIndex{
+		specs:     make(map[int]partition.Spec, len(t.Specs)),
+		equality:  make(map[partitionKey]*equalityBucket),
+		positions: make(map[partitionKey]*bucket),
+		paths:     make(map[string]*bucket),
+		vectors:   make(map[string]*manifest.Entry),
+	}
+	for _, s := range t.Specs {
+		x.specs[s.ID] = s
+	}
+	for e, err := range entries {
+		if err != nil {
+			return nil, err
+		}
+		if e.File.Content == manifest.ContentData || !e.IsLive() {
+			continue
+		}
+		if err := x.add(e); err != nil {
+			return nil, err
+		}
+		x.n++
+	}
+	x.finish(columnTypes(t))
+	return x, nil
+}
+
+func (x *DeleteIndex) add(e *manifest.Entry) error {
+	f := e.File
+	spec, ok := x.specs[f.SpecID]
+	if !ok {
+		return fmt.Errorf("delete file %s: the table has no partition spec %d", f.Path, f.SpecID)
+	}
+	switch {
+	case f.IsDV():
+		if old := x.vectors[f.ReferencedDataFile]; old != nil {
+			return fmt.Errorf("data file %s has two deletion vectors, in %s and %s", f.ReferencedDataFile, old.File.Path, f.Path)
+		}
+		x.vectors[f.ReferencedDataFile] = e
+	case f.Content == manifest.ContentPositionDeletes:
+		if ref := scopedTo(f); ref != "" {
+			into(x.paths, ref).append(e)
+		} else {
+			into(x.positions, keyOf(spec, f.Partition)).append(e)
+		}
+	case spec.IsUnpartitioned():
+		x.global.append(e)
+	default:
+		into(x.equality, keyOf(spec, f.Partition)).append(e)
+	}
+	return nil
+}
+
+func into[K comparable, V any](m map[K]*V, key K) *V {
+	v := m[key]
+	if v == nil {
+		v = new(V)
+		m[key] = v
+	}
+	return v
+}
+
+func (b *bucket) append(e *manifest.Entry) { b.entries = append(b.entries, e) }
+
+func (x *DeleteIndex) finish(types map[int]schema.Type) {
+	x.global.finish(types)
+	for _, b := range x.equality {
+		b.finish(types)
+	}
+	for _, b := range x.paths {
+		b.sort()
+	}
+	for _, b := range x.positions {
+		b.sort()
+		b.pathBounds()
+	}
+}
+
+// pathBounds notes the bounds of file_path. An upper bound may be truncated, but
+// is then larger than every path.
+func (b *bucket) pathBounds() {
+	for i, e := range b.entries {
+		lo, ok := e.File.Lower.Get(schema.IDDeleteFilePath)
+		hi, ok2 := e.File.Upper.Get(schema.IDDeleteFilePath)
+		if !ok && !ok2 {
+			continue
+		}
+		if b.lo == nil {
+			b.lo, b.hi = make([]string, len(b.entries)), make([]string, len(b.entries))
+		}
+		b.lo[i], b.hi[i] = string(lo), string(hi)
+	}
+}
+
+func (b *bucket) mayHold(i int, path string) bool {
+	return b.lo == nil || b.lo[i] <= path && (b.hi[i] == "" || path <= b.hi[i])
 }
 
 // Len returns the number of delete entries indexed.
-func (x *DeleteIndex) Len() int { panic("unwritten") }
+func (x *DeleteIndex) Len() int { return x.n }
 
 // For returns the deletes that apply to a data entry (spec: "Scan Planning").
 // Like the reference implementation it is an error when a path-matched delete
 // has another spec or partition, or a deletion vector an older sequence number.
-func (x *DeleteIndex) For(data *manifest.Entry) (Deletes, error) { panic("unwritten") }
+func (x *DeleteIndex) For(data *manifest.Entry) (Deletes, error) {
+	var d Deletes
+	if x.n == 0 {
+		return d, nil
+	}
+	f := data.File
+	spec, ok := x.specs[f.SpecID]
+	if !ok {
+		return d, fmt.Errorf("data file %s: the table has no partition spec %d", f.Path, f.SpecID)
+	}
+	key := keyOf(spec, f.Partition)
+	// Equality deletes apply to strictly older data only.
+	d.Equality = x.global.applicable(data)
+	if b := x.equality[key]; b != nil {
+		d.Equality = mergeBySequence(d.Equality, b.applicable(data))
+	}
+	if v := x.vectors[f.Path]; v != nil {
+		if err := x.samePartition(v.File, f, key); err != nil {
+			return Deletes{}, err
+		}
+		if v.SequenceNumber < data.SequenceNumber {
+			return Deletes{}, fmt.Errorf("deletion vector %s with sequence number %d is older than its data file %s with %d",
+				v.File.Path, v.SequenceNumber, f.Path, data.SequenceNumber)
+		}
+		d.DV = v // it holds every position delete of the file
+		return d, nil
+	}
+	// Position deletes apply to data of their own commit too.
+	if b := x.paths[f.Path]; b != nil {
+		d.Positions = b.entries[b.from(data.SequenceNumber):]
+		for _, e := range d.Positions {
+			if err := x.samePartition(e.File, f, key); err != nil {
+				return Deletes{}, err
+			}
+		}
+	}
+	if b := x.positions[key]; b != nil {
+		d.Positions = mergeBySequence(d.Positions, b.holding(f.Path, b.from(data.SequenceNumber)))
+	}
+	return d, nil
+}
+
+// holding returns the entries from an index on that may hold a path.
+func (b *bucket) holding(path string, from int) []*manifest.Entry {
+	all := b.entries[from:]
+	for i := range all {
+		if b.mayHold(from+i, path) {
+			continue
+		}
+		out := slices.Clone(all[:i])
+		for j := i + 1; j < len(all); j++ {
+			if b.mayHold(from+j, path) {
+				out = append(out, all[j])
+			}
+		}
+		return out
+	}
+	return all
+}
+
+func (x *DeleteIndex) samePartition(del, data *manifest.DataFile, key partitionKey) error {
+	if del.SpecID != data.SpecID || keyOf(x.specs[del.SpecID], del.Partition) != key {
+		return fmt.Errorf("delete file %s names data file %s of another partition or spec", del.Path, data.Path)
+	}
+	return nil
+}
+
+// mergeBySequence joins two lists that are in order.
+func mergeBySequence(a, b []*manifest.Entry) []*manifest.Entry {
+	switch {
+	case len(a) == 0:
+		return b
+	case len(b) == 0:
+		return a
+	}
+	out := make([]*manifest.Entry, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if b[0].SequenceNumber < a[0].SequenceNumber {
+			out, b = append(out, b[0]), b[1:]
+		} else {
+			out, a = append(out, a[0]), a[1:]
+		}
+	}
+	return append(append(out, a...), b...)
+}
+
+// columnTypes returns the type of every column the table ever had, the newest
+// and so the widest.
+func columnTypes(t *metadata.Table) map[int]schema.Type {
+	types := make(map[int]schema.Type)
+	var visit func(fields []schema.Field)
+	visit = func(fields []schema.Field) {
+		for _, f := range fields {
+			if f.Type.IsNested() {
+				visit(f.Type.Fields)
+			} else {
+				types[f.ID] = f.Type
+			}
+		}
+	}
+	for _, s := range t.Schemas {
+		if s.ID != t.CurrentSchemaID {
+			visit(s.Fields)
+		}
+	}
+	if s := t.CurrentSchema(); s != nil {
+		visit(s.Fields)
+	}
+	return types
+}
