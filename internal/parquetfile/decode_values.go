@@ -300,7 +300,7 @@ func (p *pageValues) plain(l *leafReader, n int, pick []int32, all bool) error {
 		}
 		// Short values are copied as whole words: both buffers have padding.
 		if size <= 32 {
-			*(*[32]byte)(unsafe.Add(dst, d)) = *(*[32]byte)(unsafe.Add(base, used))
+			copy32(unsafe.Add(dst, d), unsafe.Add(base, used))
 		} else {
 			copy(out.data.b[d:], src[used:used+size])
 		}
@@ -405,7 +405,7 @@ func (d *varDict) append(l *leafReader, idx []uint32) error {
 	out := &l.vars
 	offs := d.offs
 	size := int64(d.widest) * int64(len(idx))
-	if size > 1<<20 {
+	if out.data.n+int(size)+padding > len(out.data.b) {
 		size = 0
 		for _, x := range idx {
 			size += int64(offs[x+1] - offs[x])
@@ -417,15 +417,23 @@ func (d *varDict) append(l *leafReader, idx []uint32) error {
 	out.data.reserve(l.mem, int(size))
 	more := l.moreOffsets(len(idx))
 	n := out.data.n
-	if d.widest <= 32 {
-		dst, base := unsafe.Pointer(&out.data.b[0]), unsafe.Pointer(unsafe.SliceData(d.data))
+	dst, base := unsafe.Pointer(unsafe.SliceData(out.data.b)), unsafe.Pointer(unsafe.SliceData(d.data))
+	switch {
+	case d.widest <= 16:
 		for i, x := range idx {
 			from, to := offs[x], offs[x+1]
-			*(*[32]byte)(unsafe.Add(dst, n)) = *(*[32]byte)(unsafe.Add(base, int(from)))
+			copy16(unsafe.Add(dst, n), unsafe.Add(base, int(from)))
 			n += int(to - from)
 			more[i] = int32(n)
 		}
-	} else {
+	case d.widest <= 32:
+		for i, x := range idx {
+			from, to := offs[x], offs[x+1]
+			copy32(unsafe.Add(dst, n), unsafe.Add(base, int(from)))
+			n += int(to - from)
+			more[i] = int32(n)
+		}
+	default:
 		for i, x := range idx {
 			n += copy(out.data.b[n:], d.data[offs[x]:offs[x+1]])
 			more[i] = int32(n)
@@ -433,4 +441,21 @@ func (d *varDict) append(l *leafReader, idx []uint32) error {
 	}
 	out.data.n = n
 	return nil
+}
+
+// copy16 and copy32 copy that many bytes. (An assignment of arrays would be a
+// call of memmove, as the compiler must think they may overlap.)
+func copy16(dst, src unsafe.Pointer) {
+	a, b := *(*uint64)(src), *(*uint64)(unsafe.Add(src, 8))
+	*(*uint64)(dst) = a
+	*(*uint64)(unsafe.Add(dst, 8)) = b
+}
+
+func copy32(dst, src unsafe.Pointer) {
+	a, b := *(*uint64)(src), *(*uint64)(unsafe.Add(src, 8))
+	c, d := *(*uint64)(unsafe.Add(src, 16)), *(*uint64)(unsafe.Add(src, 24))
+	*(*uint64)(dst) = a
+	*(*uint64)(unsafe.Add(dst, 8)) = b
+	*(*uint64)(unsafe.Add(dst, 16)) = c
+	*(*uint64)(unsafe.Add(dst, 24)) = d
 }

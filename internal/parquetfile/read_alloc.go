@@ -124,3 +124,26 @@ func (g *growBuf) drop(mem memory.Allocator) {
 		g.b, g.n = nil, 0
 	}
 }
+
+// byteBuffers recycles the buffers file and page bytes pass through, from one
+// file to the next.
+var byteBuffers sync.Pool // *[]byte
+
+// getBytes returns a buffer of length n with padding behind it.
+func getBytes(n int) []byte {
+	if p, _ := byteBuffers.Get().(*[]byte); p != nil {
+		if cap(*p) >= n+padding {
+			return (*p)[:n]
+		}
+		byteBuffers.Put(p)
+	}
+	_, capacity := class(n + padding)
+	return make([]byte, n, capacity)
+}
+
+// putBytes takes a buffer back.
+func putBytes(b []byte) {
+	if cap(b) >= recycleMin && cap(b) <= recycleBytes {
+		byteBuffers.Put(&b)
+	}
+}

@@ -204,6 +204,9 @@ func (a *assembler) leaf(c *fileColumn, n int) (arrow.Array, error) {
 		}
 		buffers = []*memory.Buffer{valid, l.fixed.take(a.mem)}
 	default:
+		if l.n > 0 { // the next batch will likely be much like this one
+			l.perValue = l.vars.data.n/l.n*17/16 + 1
+		}
 		buffers = []*memory.Buffer{valid, a.offsets(l, defs, uint8(c.def), n), l.vars.data.take(a.mem)}
 	}
 	data := array.NewData(c.dtype, n, buffers, nil, nulls, 0)

@@ -40,13 +40,14 @@ func (e *readError) Unwrap() error { return e.err }
 type sharedRange struct {
 	off, size int64
 	data      []byte
+	users     int // chunks not yet done with it
 }
 
 func (s *sharedRange) load(ctx context.Context, o objstore.Object) error {
 	if s.data != nil {
 		return nil
 	}
-	b := make([]byte, s.size, s.size+padding)
+	b := getBytes(int(s.size))
 	if err := readFull(ctx, o, b, s.off); err != nil {
 		return err
 	}
@@ -68,12 +69,35 @@ type chunkSource struct {
 }
 
 func (s *chunkSource) reset(off, size int64, window int, shared *sharedRange) {
-	if shared != nil || s.shared != nil {
-		s.buf = nil // never read over what others share
+	s.leave()
+	if shared != nil {
+		shared.users++
+		putBytes(s.buf)
+		s.buf = nil
 	}
 	s.off, s.size, s.pos, s.window, s.shared = off, size, 0, window, shared
 	s.bufOff = 0
 	s.buf = s.buf[:0]
+}
+
+// leave gives up a shared range; its last user recycles the bytes.
+func (s *chunkSource) leave() {
+	if s.shared == nil {
+		return
+	}
+	s.buf = nil // never read over what others share
+	if s.shared.users--; s.shared.users == 0 {
+		putBytes(s.shared.data)
+		s.shared.data = nil
+	}
+	s.shared = nil
+}
+
+// close recycles the window.
+func (s *chunkSource) close() {
+	s.leave()
+	putBytes(s.buf)
+	s.buf = nil
 }
 
 func (s *chunkSource) remaining() int64 { return s.size - s.pos }
@@ -101,10 +125,14 @@ func (s *chunkSource) peek(ctx context.Context, n int) ([]byte, error) {
 		if cap(s.buf) >= want+padding {
 			copy(s.buf[:have], s.buf[i:])
 		} else {
-			s.buf = append(make([]byte, 0, want+padding), s.buf[i:]...)
+			b := getBytes(want)
+			copy(b, s.buf[i:])
+			putBytes(s.buf)
+			s.buf = b
 		}
 	} else if cap(s.buf) < want+padding {
-		s.buf = make([]byte, 0, want+padding)
+		putBytes(s.buf)
+		s.buf = getBytes(want)
 	}
 	s.buf, s.bufOff = s.buf[:want], s.pos
 	if err := readFull(ctx, s.o, s.buf[have:], s.off+s.pos+int64(have)); err != nil {

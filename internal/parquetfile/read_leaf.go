@@ -322,7 +322,8 @@ func (l *leafReader) unpack(b []byte, size int) ([]byte, error) {
 		return b, nil
 	}
 	if cap(l.page) < size+padding {
-		l.page = make([]byte, size+padding+size/8)
+		putBytes(l.page)
+		l.page = getBytes(size)
 	}
 	dst := l.page[:size]
 	if size == 0 {
@@ -770,6 +771,9 @@ func (l *leafReader) fromDict(n int, pick []int32, all bool) error {
 }
 
 func (l *leafReader) close() {
+	l.src.close()
+	putBytes(l.page)
+	l.page = nil
 	l.fixed.drop(l.mem)
 	l.vars.data.drop(l.mem)
 	l.tmpVars.data.drop(l.mem)
