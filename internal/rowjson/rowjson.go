@@ -158,7 +158,8 @@ func (e *Encoder) AppendRow(dst []byte, b arrow.RecordBatch, i int) []byte {
 // strings and dates without quotes, nested values as JSON; nothing for null,
 // which is reported.
 func (e *Encoder) AppendCell(dst []byte, b arrow.RecordBatch, c, i int) (out []byte, null bool) {
-	if c >= int(b.NumCols()) || b.Column(c).IsNull(i) {
+	// Arrays of Arrow's type null do not say that their values are null.
+	if c >= int(b.NumCols()) || b.Column(c).IsNull(i) || b.Column(c).DataType().ID() == arrow.NULL {
 		return dst, true
 	}
 	n, start := &e.columns[c], len(dst)

@@ -116,7 +116,7 @@ var errNoFit = errors.New("the Arrow type does not fit the schema's")
 // converted renders a value of an array of another type by way of one of the
 // right type.
 func (e *Encoder) converted(dst []byte, n *node, a arrow.Array, i int) []byte {
-	if n.typ.Kind == schema.KindUnknown {
+	if n.typ.Kind == schema.KindUnknown || a.DataType().ID() == arrow.NULL {
 		return append(dst, "null"...)
 	}
 	one := array.NewSlice(a, int64(i), int64(i)+1)

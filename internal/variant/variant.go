@@ -26,7 +26,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/frazildb/frazil/schema"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
 )
 
 // MaxDepth bounds the nesting of objects and arrays that [Walk] accepts.
@@ -290,15 +290,15 @@ func (v Value) Float() float64 {
 	return 0
 }
 
-// Decimal returns a decimal and its scale.
-func (v Value) Decimal() (unscaled schema.Unscaled, scale int) {
+// Decimal returns the unscaled value of a decimal and its scale.
+func (v Value) Decimal() (unscaled decimal128.Num, scale int) {
 	switch v.kind {
 	case Decimal4:
-		unscaled = fromInt(int64(int32(binary.LittleEndian.Uint32(v.data[1:]))))
+		unscaled = decimal128.FromI64(int64(int32(binary.LittleEndian.Uint32(v.data[1:]))))
 	case Decimal8:
-		unscaled = fromInt(int64(binary.LittleEndian.Uint64(v.data[1:])))
+		unscaled = decimal128.FromI64(int64(binary.LittleEndian.Uint64(v.data[1:])))
 	case Decimal16:
-		unscaled = newUnscaled(int64(binary.LittleEndian.Uint64(v.data[9:])), binary.LittleEndian.Uint64(v.data[1:]))
+		unscaled = decimal128.New(int64(binary.LittleEndian.Uint64(v.data[9:])), binary.LittleEndian.Uint64(v.data[1:]))
 	default:
 		return unscaled, 0
 	}

@@ -3,15 +3,7 @@ package variant
 import (
 	"bytes"
 	"slices"
-
-	"github.com/apache/arrow-go/v18/arrow/decimal128"
-
-	"github.com/frazildb/frazil/schema"
 )
-
-func fromInt(v int64) schema.Unscaled { return decimal128.FromI64(v) }
-
-func newUnscaled(hi int64, lo uint64) schema.Unscaled { return decimal128.New(hi, lo) }
 
 // Check reads a value to its leaves and reports whether it is well formed:
 // nesting of at most [MaxDepth], and no bytes used twice, since members that
