@@ -22,6 +22,8 @@ import (
 type deleteCache struct {
 	v      *view
 	tables map[tableKey]*equality
+	// lists has the tables of every list of entries: data files share lists.
+	lists map[list][]*equality
 
 	mu sync.Mutex
 	// positions has the delete files that apply to several data files.
@@ -30,8 +32,21 @@ type deleteCache struct {
 }
 
 func newDeleteCache(v *view) *deleteCache {
-	return &deleteCache{v: v, tables: make(map[tableKey]*equality), positions: make(map[string]*positionFile)}
+	return &deleteCache{
+		v:         v,
+		tables:    make(map[tableKey]*equality),
+		lists:     make(map[list][]*equality),
+		positions: make(map[string]*positionFile),
+	}
 }
+
+// list identifies a list of entries by where it is in memory.
+type list struct {
+	first **manifest.Entry
+	n     int
+}
+
+func listOf(entries []*manifest.Entry) list { return list{&entries[0], len(entries)} }
 
 // tableKey is the scope of an equality delete table, "" for the whole snapshot,
 // and its columns.
@@ -66,8 +81,12 @@ func (c *deleteCache) keyOf(f *manifest.DataFile) (tableKey, []int) {
 	return k, ids
 }
 
-// register adds delete files that a table will need.
+// register adds delete files that tables will need.
 func (c *deleteCache) register(entries []*manifest.Entry) {
+	if len(entries) == 0 || c.lists[listOf(entries)] != nil {
+		return
+	}
+	var tables []*equality
 	for _, e := range entries {
 		k, ids := c.keyOf(e.File)
 		t := c.tables[k]
@@ -79,27 +98,28 @@ func (c *deleteCache) register(entries []*manifest.Entry) {
 			t.seen[e.File.Path] = true
 			t.entries = append(t.entries, e)
 		}
+		if !slices.Contains(tables, t) {
+			tables = append(tables, t)
+		}
 	}
+	c.lists[listOf(entries)] = tables
 }
 
 // equalityTables returns the loaded tables that the entries belong to.
 func (c *deleteCache) equalityTables(ctx context.Context, entries []*manifest.Entry) ([]*equality, error) {
-	var out []*equality
-	for _, e := range entries {
-		k, _ := c.keyOf(e.File)
-		t := c.tables[k]
-		if t == nil {
-			return nil, fmt.Errorf("delete file %s was not planned", e.File.Path)
-		}
-		if slices.Contains(out, t) {
-			continue
-		}
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	tables := c.lists[listOf(entries)]
+	if tables == nil {
+		return nil, fmt.Errorf("delete file %s was not planned", entries[0].File.Path)
+	}
+	for _, t := range tables {
 		if err := t.load(ctx, c.v); err != nil {
 			return nil, err
 		}
-		out = append(out, t)
 	}
-	return out, nil
+	return tables, nil
 }
 
 // load fills the table; of concurrent callers one does and the others wait.

@@ -76,7 +76,8 @@ type planner struct {
 	v *view
 	// partitions has a filter for every spec id; nil without a filter.
 	partitions map[int]*expr.PartitionFilter
-	index      *snapshot.DeleteIndex
+	// index is nil without delete files.
+	index *snapshot.DeleteIndex
 	// equality says that the snapshot has equality deletes, on fields keyIDs.
 	equality bool
 	keyIDs   map[int]bool
@@ -167,8 +168,17 @@ func (p *planner) readDeletes(ctx context.Context) error {
 			}
 		}
 	}
-	var err error
-	p.index, err = snapshot.BuildDeleteIndex(p.v.src.Metadata, entries)
+	next, stop := iter.Pull2(entries)
+	defer stop()
+	first, err, ok := next()
+	if !ok || err != nil {
+		return err
+	}
+	p.index, err = snapshot.BuildDeleteIndex(p.v.src.Metadata, func(yield func(*manifest.Entry, error) bool) {
+		for e, err, ok := first, error(nil), true; ok && yield(e, err); {
+			e, err, ok = next()
+		}
+	})
 	return err
 }
 
@@ -217,9 +227,12 @@ func (p *planner) keepData(e *manifest.Entry) bool {
 
 // fileTask attaches the deletes to a data file; false means it has no live row.
 func (p *planner) fileTask(e *manifest.Entry) (FileTask, bool, error) {
-	d, err := p.index.For(e)
-	if err != nil {
-		return FileTask{}, false, err
+	var d snapshot.Deletes
+	if p.index != nil {
+		var err error
+		if d, err = p.index.For(e); err != nil {
+			return FileTask{}, false, err
+		}
 	}
 	if d.DV != nil && d.DV.File.RecordCount >= e.File.RecordCount && e.File.RecordCount > 0 {
 		p.dataFilesPruned.Add(1)

@@ -12,10 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/expr"
 	"github.com/frazildb/frazil/internal/parquetfile"
 	"github.com/frazildb/frazil/manifest"
@@ -144,11 +146,14 @@ type FileTask struct {
 // mean the file is not what the snapshot says.
 func fileError(kind, path string, err error) error {
 	switch {
-	case err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrMissingFile):
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrMissingFile):
 	case errors.Is(err, objstore.ErrNotFound), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, parquetfile.ErrTruncated):
 		err = fmt.Errorf("%w: %w", ErrMissingFile, err)
-	case errors.Is(err, parquetfile.ErrUnsupported):
+	case errors.Is(err, parquetfile.ErrUnsupported), errors.Is(err, deletes.ErrUnsupported):
 		err = fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	if kind == "delete" && strings.Contains(err.Error(), path) {
+		return err // named already
 	}
 	return fmt.Errorf("%s file %s: %w", kind, path, err)
 }

@@ -65,14 +65,26 @@ type tableCase struct {
 	NameMapped   *expected `json:"current_name_mapped"`
 	Recommended  string
 	Error        json.RawMessage
-	Snapshots    []struct {
-		ID int64 `json:"snapshot_id"`
-		expected
-	}
-	Filters []struct {
+	Snapshots    snapshotCases
+	Filters      []struct {
 		SQL      string `json:"sql"`
 		RowCount int64  `json:"row_count"`
 	}
+}
+
+// snapshotCases are the rows of each snapshot; some files have only their
+// number.
+type snapshotCases []struct {
+	ID int64 `json:"snapshot_id"`
+	expected
+}
+
+func (c *snapshotCases) UnmarshalJSON(b []byte) error {
+	if b[0] != '[' {
+		return nil
+	}
+	type plain snapshotCases
+	return json.Unmarshal(b, (*plain)(c))
 }
 
 func load[T any](t testing.TB, path string) T {
@@ -404,6 +416,14 @@ func changes(src scan.Source, from *int64, to int64) (gone, came [][]byte, err e
 	return gone, came, nil
 }
 
+// plainSnapshots are tables of which the old snapshots were read by a reader
+// that took the paths in position deletes, which have a scheme and authority,
+// for others than those in the manifests, which have none, and so applied no
+// deletes.
+var plainSnapshots = map[string]bool{
+	"impala/hadoop_catalog/ice/iceberg_spark_compaction_with_dangling_delete": true,
+}
+
 func TestSharedForeign(t *testing.T) {
 	dir := filepath.Join(sharedTables(t), "foreign")
 	c := &tally{t: t}
@@ -420,12 +440,13 @@ func TestSharedForeign(t *testing.T) {
 			continue
 		}
 		home := filepath.Join(dir, e.Table)
-		src, err := source(t, newAnyPath(t, home), filepath.Join(home, "metadata", e.MetadataFile))
+		root, _, _ := strings.Cut(e.Table, "/warehouse/")
+		src, err := source(t, newAnyPath(t, filepath.Join(dir, root)), filepath.Join(home, "metadata", e.MetadataFile))
 		if err != nil {
 			c.fail(e.Table, "%v", err)
 			continue
 		}
-		c.table(e.Table, src, &x, true)
+		c.table(e.Table, src, &x, !plainSnapshots[e.Table])
 	}
 	c.report("tables by other writers")
 }
