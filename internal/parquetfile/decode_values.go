@@ -283,7 +283,7 @@ func (p *pageValues) plain(l *leafReader, n int, pick []int32, all bool) error {
 		src = grown(append([]byte(nil), src...), len(src))
 	}
 	if !all {
-		return p.plainPicked(out, src, n, pick)
+		return p.plainPicked(l, src, n, pick)
 	}
 	dst, d := unsafe.Pointer(&out.data.b[0]), out.data.n
 	base := unsafe.Pointer(unsafe.SliceData(src))
@@ -331,25 +331,41 @@ func (p *pageValues) fits(n int, have int64) error {
 	return nil
 }
 
-func (p *pageValues) plainPicked(out *varOut, src []byte, n int, pick []int32) error {
-	used, at := p.used, 0
+// plainPicked walks all n values, as only their lengths tell where they are. It
+// copies each before it knows whether it is wanted, to spare the branch.
+func (p *pageValues) plainPicked(l *leafReader, src []byte, n int, pick []int32) error {
+	out := &l.vars
+	offs := l.moreOffsets(len(pick))
+	dst, d := unsafe.Pointer(unsafe.SliceData(out.data.b)), out.data.n
+	base := unsafe.Pointer(unsafe.SliceData(src))
+	used, end, at := p.used, len(src), 0
+	next := int(pick[0])
 	for i := range n {
-		if len(src)-used < 4 {
+		if end-used < 4 {
 			return errValuesEnd
 		}
-		size := int(binary.LittleEndian.Uint32(src[used:]))
+		size := int(*(*uint32)(unsafe.Add(base, used)))
 		used += 4
-		if size > len(src)-used {
+		if size > end-used {
 			return errValuesEnd
 		}
-		if at < len(pick) && int(pick[at]) == i {
-			out.data.n += copy(out.data.b[out.data.n:], src[used:used+size])
-			out.offs = append(out.offs, int32(out.data.n))
-			at++
+		if size <= 32 {
+			copy32(unsafe.Add(dst, d), unsafe.Add(base, used))
+		} else if i == next {
+			copy(out.data.b[d:], src[used:used+size])
 		}
 		used += size
+		if i == next {
+			d += size
+			offs[at] = int32(d)
+			if at++; at < len(pick) {
+				next = int(pick[at])
+			} else {
+				next = n
+			}
+		}
 	}
-	p.used = used
+	p.used, out.data.n = used, d
 	return nil
 }
 

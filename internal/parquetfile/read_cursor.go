@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/bits"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -42,6 +43,7 @@ type Cursor struct {
 	begun   bool    // this row group's columns are set up
 	indexed bool    // and its offset indexes are loaded
 	err     error
+	list    []int32 // scratch of next
 }
 
 // Read starts a Cursor.
@@ -146,12 +148,17 @@ func (c *Cursor) Next(ctx context.Context, sel *bitmap.Bitmap) (arrow.RecordBatc
 	return b, nil
 }
 
-func (c *Cursor) next(ctx context.Context, n, rows int, sel *bitmap.Bitmap) (b arrow.RecordBatch, err error) {
+func (c *Cursor) next(ctx context.Context, n, rows int, mask *bitmap.Bitmap) (b arrow.RecordBatch, err error) {
 	defer c.f.guard(&err)
+	var sel *rowSelection
+	if mask != nil {
+		c.list = positions(mask, resized(c.list, rows))
+		sel = &rowSelection{mask, c.list}
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := c.begin(ctx, sel != nil); err != nil {
+	if err := c.begin(ctx, mask != nil); err != nil {
 		return nil, err
 	}
 	for _, l := range c.leaves {
@@ -174,6 +181,33 @@ func (c *Cursor) next(ctx context.Context, n, rows int, sel *bitmap.Bitmap) (b a
 		}
 	}
 	return array.NewRecordBatch(c.schema, arrays, int64(rows)), nil
+}
+
+// rowSelection is the rows wanted of a batch, as bits and as ascending positions.
+type rowSelection struct {
+	bits *bitmap.Bitmap
+	list []int32
+}
+
+// positions fills dst, which is of the right length, with the positions of one
+// bits.
+func positions(b *bitmap.Bitmap, dst []int32) []int32 {
+	n := 0
+	for i, w := range b.Words() {
+		base := int32(i << 6)
+		if w == ^uint64(0) {
+			for k := range dst[n : n+64] {
+				dst[n+k] = base + int32(k)
+			}
+			n += 64
+			continue
+		}
+		for ; w != 0; w &= w - 1 {
+			dst[n] = base + int32(bits.TrailingZeros64(w))
+			n++
+		}
+	}
+	return dst
 }
 
 // begin sets up the columns of a row group, and loads offset indexes where they

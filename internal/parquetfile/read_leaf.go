@@ -11,8 +11,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/parquet-go/parquet-go/format"
-
-	"github.com/frazildb/frazil/internal/bitmap"
 )
 
 // leafReader reads one column of a row group after the other and collects the
@@ -56,6 +54,7 @@ type leafReader struct {
 
 	// Scratch.
 	sel, pick []int32
+	listed    int // how far rowSelection.list is consumed
 	idx       []uint32
 	lv        []uint8
 	raw       []byte
@@ -103,11 +102,12 @@ func (l *leafReader) startBatch(rows int) {
 }
 
 // read adds rows row to row+n, those of them selected.
-func (l *leafReader) read(ctx context.Context, n int, sel *bitmap.Bitmap) error {
+func (l *leafReader) read(ctx context.Context, n int, sel *rowSelection) error {
+	l.listed = 0
 	base := l.row
 	for i := 0; i < n; {
 		if sel != nil {
-			s := sel.NextSet(i)
+			s := sel.bits.NextSet(i)
 			if s < 0 || s >= n {
 				break
 			}
@@ -537,10 +537,10 @@ func (l *leafReader) present(k int) (int, error) {
 }
 
 // flat adds k rows of the page, those selected by bits from at on.
-func (l *leafReader) flat(k int, sel *bitmap.Bitmap, at int) error {
+func (l *leafReader) flat(k int, sel *rowSelection, at int) error {
 	all := sel == nil
 	if !all {
-		l.sel = selected(sel, at, at+k, l.sel[:0])
+		l.selected(sel, at, at+k)
 		all = len(l.sel) == k
 	}
 	l.pageRow += int64(k)
@@ -613,21 +613,16 @@ func (l *leafReader) keepDefs() {
 	}
 }
 
-// selected appends the positions of the one bits of lo to hi, from lo.
-func selected(b *bitmap.Bitmap, lo, hi int, dst []int32) []int32 {
-	for i := b.NextSet(lo); i >= 0 && i < hi; {
-		w := b.Words()[i>>6] >> (i & 63)
-		for n := min(64-i&63, hi-i); n > 0 && w&1 != 0; n-- {
-			dst = append(dst, int32(i-lo))
-			i++
-			w >>= 1
-		}
-		if i >= hi {
-			break
-		}
-		i = b.NextSet(i)
+// selected sets l.sel to the selected rows of lo to hi, counted from lo. Spans
+// come in ascending order, and rows between them are not selected.
+func (l *leafReader) selected(sel *rowSelection, lo, hi int) {
+	list := sel.list[l.listed:]
+	n := sort.Search(min(len(list), hi-lo), func(i int) bool { return int(list[i]) >= hi })
+	l.listed += n
+	l.sel = resized(l.sel, n)
+	for i, p := range list[:n] {
+		l.sel[i] = p - int32(lo)
 	}
-	return dst
 }
 
 // values decodes the next n values of the page and adds them, or those at

@@ -6,8 +6,6 @@ import (
 	"errors"
 
 	"github.com/parquet-go/parquet-go/format"
-
-	"github.com/frazildb/frazil/internal/bitmap"
 )
 
 const (
@@ -52,7 +50,7 @@ func (l *leafReader) seekNested(ctx context.Context, row int64) error {
 
 // nested adds rows l.row to l.row+n, those of them selected by bits from at on,
 // and returns how many it did: all, or to the end of a page of the offset index.
-func (l *leafReader) nested(ctx context.Context, n int, sel *bitmap.Bitmap, at int) (int, error) {
+func (l *leafReader) nested(ctx context.Context, n int, sel *rowSelection, at int) (int, error) {
 	if l.index != nil {
 		page := l.pageNo
 		if l.rest > 0 || l.nest.at < len(l.nest.reps) {
@@ -129,7 +127,7 @@ func (l *leafReader) nextNested(ctx context.Context, last int64) error {
 
 // takeLevels adds what is at hand up to the end of row last; true when it met
 // the row after.
-func (l *leafReader) takeLevels(last int64, sel *bitmap.Bitmap, at int) (bool, error) {
+func (l *leafReader) takeLevels(last int64, sel *rowSelection, at int) (bool, error) {
 	s := &l.nest
 	reps, defs := s.reps[s.at:], s.defs[s.at:]
 	if l.slots+len(reps) > maxBatchSlots {
@@ -153,7 +151,7 @@ func (l *leafReader) takeLevels(last int64, sel *bitmap.Bitmap, at int) (bool, e
 				break
 			}
 			s.row++
-			s.keep = s.row >= l.row && (sel == nil || sel.Get(at+int(s.row-l.row)))
+			s.keep = s.row >= l.row && (sel == nil || sel.bits.Get(at+int(s.row-l.row)))
 		}
 		if s.keep {
 			l.outReps = append(l.outReps, reps[i])
