@@ -102,6 +102,8 @@ type Applier struct {
 	failed               error
 }
 
+var errStopped = errors.New("the applier was stopped")
+
 // txState is the source transaction that events are being applied of.
 type txState struct {
 	id string
@@ -189,27 +191,29 @@ func (a *Applier) reject(ctx context.Context, bad *LineError) error {
 		}
 		return nil
 	}
-	if err := a.stop(ctx); err != nil {
+	if err := a.Stop(ctx); err != nil {
 		return errors.Join(bad, err)
 	}
 	return bad
 }
 
-// stop drops the changes since the last boundary and commits the rest.
-func (a *Applier) stop(ctx context.Context) error {
+// Stop drops the changes since the last transaction boundary and commits the rest.
+// Nothing may be applied after it.
+func (a *Applier) Stop(ctx context.Context) error {
 	for _, t := range a.touched {
 		if err := t.rollback(); err != nil {
 			return err
 		}
 	}
 	a.touched = a.touched[:0]
+	a.failed = errStopped
 	return a.Commit(ctx)
 }
 
 // Finish ends the stream: it commits, without a transaction whose end is missing.
 func (a *Applier) Finish(ctx context.Context) error {
 	if a.tx.cut() {
-		return a.stop(ctx)
+		return a.Stop(ctx)
 	}
 	if err := a.boundary(ctx); err != nil {
 		return err
@@ -226,7 +230,7 @@ func (a *Applier) Close() error {
 			t.sink = nil
 		}
 	}
-	a.failed = errors.Join(a.failed, errors.New("the applier was closed"))
+	a.failed = errStopped
 	return errors.Join(errs...)
 }
 

@@ -151,6 +151,10 @@ func Reconcile(have, prev, next *Shape) (*Shape, error) {
 	if next.Inferred {
 		out.orderAs(have)
 	}
+	if len(next.Key) == 0 {
+		// A stream without keys does not take away the key that a table was given.
+		out.Key = have.Key
+	}
 	return &out, nil
 }
 

@@ -26,7 +26,7 @@ const (
 	// OpDelete removes the row with the key of this row; absent is no error. The
 	// columns outside the key hold the before-image where the source sent one, else
 	// null. In a table without a key it removes exactly one row that equals this
-	// row in every column.
+	// row in every column, if there is one.
 	OpDelete
 	// OpOldKey changes nothing: its key columns name the row, as it was before
 	// this batch's earlier delete of it, that the next row takes its unchanged

@@ -22,6 +22,9 @@ type Memory struct {
 	tables map[string]*MemoryTable
 	// Fail, when set, is asked before every commit; an error fails it.
 	Fail func(table string) error
+	// Eager makes changes of columns visible at once rather than with the next
+	// commit, as tables do whose metadata changes by a commit of its own.
+	Eager bool
 }
 
 // NewMemory returns a sink without tables.
@@ -66,8 +69,9 @@ func (m *Memory) Create(_ context.Context, name string, shape *cdc.Shape) (cdc.T
 type MemoryTable struct {
 	name  string
 	state state
-	// Commits counts commits.
-	Commits int
+	// Commits counts commits, Missing rows of tables without a key that were to be
+	// removed and not there.
+	Commits, Missing int
 }
 
 // state is what a table holds.
@@ -165,10 +169,20 @@ func (k *memorySink) Truncate(context.Context) error {
 
 // Evolve maps every row to the new columns.
 func (k *memorySink) Evolve(_ context.Context, shape *cdc.Shape) error {
+	k.work.evolve(shape)
+	if k.m.Eager {
+		next := k.t.state.clone()
+		next.evolve(shape)
+		k.t.state = next
+	}
+	return nil
+}
+
+func (k *state) evolve(shape *cdc.Shape) {
 	from := make([]int, len(shape.Columns))
 	for i, c := range shape.Columns {
-		if from[i] = k.work.shape.Index(c.Name); from[i] < 0 && c.RenamedFrom != "" {
-			from[i] = k.work.shape.Index(c.RenamedFrom)
+		if from[i] = k.shape.Index(c.Name); from[i] < 0 && c.RenamedFrom != "" {
+			from[i] = k.shape.Index(c.RenamedFrom)
 		}
 	}
 	convert := func(r schema.Row) schema.Row {
@@ -182,11 +196,11 @@ func (k *memorySink) Evolve(_ context.Context, shape *cdc.Shape) error {
 		}
 		return out
 	}
-	for key, r := range k.work.rows {
-		k.work.rows[key] = convert(r)
+	for key, r := range k.rows {
+		k.rows[key] = convert(r)
 	}
-	bag := make(map[string]*bagRow, len(k.work.bag))
-	for _, b := range k.work.bag {
+	bag := make(map[string]*bagRow, len(k.bag))
+	for _, b := range k.bag {
 		row := convert(b.row)
 		if have := bag[keyOf(row, nil)]; have != nil {
 			have.n += b.n
@@ -194,8 +208,7 @@ func (k *memorySink) Evolve(_ context.Context, shape *cdc.Shape) error {
 		}
 		bag[keyOf(row, nil)] = &bagRow{row, b.n}
 	}
-	k.work.bag, k.work.shape = bag, shape
-	return nil
+	k.bag, k.shape = bag, shape
 }
 
 func widen(t schema.Type, v any) any {
@@ -295,7 +308,7 @@ func (k *memorySink) applyBag(op cdc.Op, row schema.Row) error {
 	case op != cdc.OpDelete:
 		return fmt.Errorf("operation %d in a table without a key", op)
 	case b == nil || b.n == 0:
-		return errors.New("a row to remove is not there")
+		k.t.Missing++
 	default:
 		b.n--
 	}

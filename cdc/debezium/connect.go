@@ -2,6 +2,7 @@ package debezium
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -42,7 +43,7 @@ type definition struct {
 
 // rowSchema finds the schema of a row in the schema block of a value: the
 // envelope's after or before, or the block itself when it is flattened.
-func rowSchema(block []byte) (row *connectSchema, connector string, err error) {
+func rowSchema(block []byte, flat bool) (row *connectSchema, connector string, err error) {
 	var s connectSchema
 	if err := json.Unmarshal(block, &s); err != nil {
 		return nil, "", fmt.Errorf("schema block: %w", err)
@@ -54,12 +55,15 @@ func rowSchema(block []byte) (row *connectSchema, connector string, err error) {
 			connector = parts[len(parts)-2]
 		}
 	}
+	if flat {
+		return &s, connector, nil
+	}
 	for _, name := range []string{"after", "before"} {
-		if f := s.field(name); f != nil && f.Type == "struct" && s.field("op") != nil {
+		if f := s.field(name); f != nil && f.Type == "struct" {
 			return f, connector, nil
 		}
 	}
-	return &s, connector, nil
+	return nil, "", errors.New("schema block: it has no struct named after or before")
 }
 
 // define turns the schema of a row into a definition. Metadata fields of a

@@ -3,6 +3,7 @@ package debezium
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ type decoder struct {
 	decimalsSure bool
 	scratch      []byte
 	cutNanos     bool
+	lastTx       string
+	// bareStream names the stream of an input whose events have no offsets.
+	bareStream string
 
 	// What the current event is.
 	binding *binding
@@ -128,12 +132,23 @@ func (d *decoder) decode(line []byte, at cdc.Line) (*cdc.Event, error) {
 	if m.hasOffset {
 		d.ev.Position = cdc.Position{Stream: d.topic.streamOf(m.partition), Offset: m.offset}
 	} else {
-		d.ev.Position = cdc.Position{Stream: at.File, Offset: at.Number}
+		if d.bareStream == "" {
+			d.bareStream = bareStream(at.File, line)
+		}
+		d.ev.Position = cdc.Position{Stream: d.bareStream, Offset: at.Number}
 	}
 	if err := d.classify(); err != nil {
 		return fail(err)
 	}
 	return &d.ev, nil
+}
+
+// bareStream names an input by its name and by what its first event is, so that
+// another file of the same name is not taken for one that was read already.
+func bareStream(file string, first []byte) string {
+	h := fnv.New32a()
+	h.Write(first)
+	return fmt.Sprintf("%s#%08x", file, h.Sum32())
 }
 
 // classify finds out what the message is and fills the event.
@@ -195,7 +210,7 @@ func (d *decoder) marker() bool {
 	default:
 		return false
 	}
-	d.ev.Tx = string(id.bytes(m.b))
+	d.ev.Tx = d.txID(id.bytes(m.b))
 	return true
 }
 
@@ -290,7 +305,9 @@ func (d *decoder) rowEvent(b *binding) error {
 	d.ev.Table = b.table
 	if m.flat {
 		d.flatOp(t)
-		d.ev.Tx = m.after.get(t.meta.txID).str(m.b)
+		if id := m.after.get(t.meta.txID); id.isString() {
+			d.ev.Tx = d.txID(id.bytes(m.b))
+		}
 	} else {
 		d.op, d.deleted = m.op, m.op == 'd'
 		d.transaction()
@@ -332,7 +349,7 @@ func (d *decoder) transaction() {
 		it := iterate(m.b, int(m.tx.from), 0)
 		for it.next() {
 			if string(it.name) == "id" {
-				d.ev.Tx = it.val.str(m.b)
+				d.ev.Tx = d.txID(it.val.bytes(m.b))
 				return
 			}
 		}
@@ -342,10 +359,18 @@ func (d *decoder) transaction() {
 	}
 	for _, v := range []val{m.src.gtid, m.src.txID, m.src.lsn} {
 		if v.isString() || v.kind == kindNumber {
-			d.ev.Tx = string(v.bytes(m.b))
+			d.ev.Tx = d.txID(v.bytes(m.b))
 			return
 		}
 	}
+}
+
+// txID returns a transaction's id as a string, the same one for events in a row.
+func (d *decoder) txID(id []byte) string {
+	if d.lastTx != string(id) {
+		d.lastTx = string(id)
+	}
+	return d.lastTx
 }
 
 // flatOp reads the operation of a flattened row.

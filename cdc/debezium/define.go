@@ -40,7 +40,7 @@ func (d *decoder) fromBlock(b *binding) error {
 	m, t := &d.msg, d.topic
 	block := m.block.bytes(m.b)
 	if t.def == nil || !bytes.Equal(t.block, block) {
-		row, connector, err := rowSchema(block)
+		row, connector, err := rowSchema(block, m.flat)
 		if err != nil {
 			return err
 		}
@@ -274,7 +274,11 @@ func (d *decoder) extend(b *binding) error {
 		}
 	}
 	b.checkedDef, b.checkedLen, b.checkedN = b.def, len(t.rows.names), d.image().n
+	if b.def == def && b.keysChecked {
+		return nil
+	}
 	_, err := b.def.shape.KeyIndexes()
+	b.keysChecked = err == nil
 	return err
 }
 

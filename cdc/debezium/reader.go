@@ -121,6 +121,7 @@ func (r *Reader) read() ([]byte, error) {
 
 func (r *Reader) open(in Input) error {
 	r.line = cdc.Line{File: in.Name}
+	r.dec.bareStream = ""
 	f, err := in.Open()
 	if err != nil {
 		return err

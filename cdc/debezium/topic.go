@@ -122,10 +122,8 @@ type binding struct {
 	checkedDef  *definition
 	checkedLen  int
 	checkedN    int
-	keySlots    []int32
+	keysChecked bool
 	live        *liveKeys
-	warnedFlat  bool
-	warnedNoKey bool
 }
 
 // colPlan is how one column of a builder gets its value.

@@ -1,0 +1,5 @@
+package debezium_test
+
+import "slices"
+
+func sortStrings(s []string) { slices.Sort(s) }
