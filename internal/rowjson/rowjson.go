@@ -163,15 +163,17 @@ func (e *Encoder) AppendCell(dst []byte, b arrow.RecordBatch, c, i int) (out []b
 		return dst, true
 	}
 	n, start := &e.columns[c], len(dst)
-	form := e.form
-	e.form = Lines
-	dst = e.value(dst, n, b.Column(c), i)
-	e.form = form
 	if n.typ.Kind == schema.KindString {
 		if s, ok := stringAt(b.Column(c), i); ok {
-			return append(dst[:start], s...), false
+			return append(dst, s...), false
 		}
 	}
+	form := e.form
+	if form != CSV {
+		e.form = Lines
+	}
+	dst = e.value(dst, n, b.Column(c), i)
+	e.form = form
 	if !n.typ.IsNested() && n.typ.Kind != schema.KindVariant && len(dst) > start+1 && dst[start] == '"' {
 		copy(dst[start:], dst[start+1:len(dst)-1]) // none of these texts has escapes
 		dst = dst[:len(dst)-2]
@@ -188,16 +190,33 @@ func (e *Encoder) appendCSVCell(dst []byte, b arrow.RecordBatch, c, i int) []byt
 	if start == len(dst) {
 		return append(dst, `""`...)
 	}
-	if bytes.IndexByte(dst[start:], '"') < 0 && bytes.IndexByte(dst[start:], ',') < 0 && bytes.IndexByte(dst[start:], '\n') < 0 &&
-		bytes.IndexByte(dst[start:], '\r') < 0 && dst[start] != ' ' && dst[len(dst)-1] != ' ' {
-		return dst
+	switch e.columns[c].typ.Kind {
+	case schema.KindString, schema.KindStruct, schema.KindList, schema.KindMap, schema.KindVariant, schema.KindGeometry, schema.KindGeography:
+		if needsQuotes(dst[start:]) {
+			e.scratch = append(e.scratch[:0], dst[start:]...)
+			return quoteCSV(dst[:start], e.scratch)
+		}
 	}
-	e.scratch = append(e.scratch[:0], dst[start:]...)
-	return quoteCSV(dst[:start], e.scratch)
+	return dst
+}
+
+// needsQuotes reports whether a CSV field must be quoted: for the characters
+// that mean something there, and for spaces at its ends, which some readers
+// drop.
+func needsQuotes(text []byte) bool {
+	if text[0] == ' ' || text[len(text)-1] == ' ' {
+		return true
+	}
+	for _, c := range text {
+		if c <= ',' && (c == '"' || c == ',' || c == '\n' || c == '\r') {
+			return true
+		}
+	}
+	return false
 }
 
 func appendCSV(dst, text []byte) []byte {
-	if len(text) > 0 && bytes.IndexAny(text, "\",\r\n ") < 0 {
+	if len(text) > 0 && !needsQuotes(text) {
 		return append(dst, text...)
 	}
 	return quoteCSV(dst, text)

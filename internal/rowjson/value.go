@@ -168,17 +168,27 @@ func (e *Encoder) double(dst []byte, f float64) []byte {
 	return append(appendHexUint(append(dst, `"f64:`...), bits, 16), '"')
 }
 
-// date appends a date; the form for comparison has no plus sign before a long
-// year.
 func (e *Encoder) date(dst []byte, days int32) []byte {
 	start := len(dst)
-	dst = schema.AppendDate(dst, days)
-	return e.dropPlus(dst, start)
+	return e.year(schema.AppendDate(dst, days), start)
 }
 
-func (e *Encoder) dropPlus(dst []byte, start int) []byte {
-	if e.form == Judge && dst[start] == '+' {
-		copy(dst[start:], dst[start+1:])
+// year rewrites the year that starts there for the form for comparison, which
+// has no plus sign before a long year and counts a minus sign as one of the
+// four digits.
+func (e *Encoder) year(dst []byte, start int) []byte {
+	if e.form != Judge {
+		return dst
+	}
+	cut := -1
+	switch {
+	case dst[start] == '+':
+		cut = start
+	case dst[start] == '-' && dst[start+1] == '0':
+		cut = start + 1
+	}
+	if cut >= 0 {
+		copy(dst[cut:], dst[cut+1:])
 		dst = dst[:len(dst)-1]
 	}
 	return dst
@@ -202,7 +212,7 @@ func (e *Encoder) timestamp(dst []byte, k schema.Kind, a *array.Timestamp, i int
 	default:
 		return nil, false
 	}
-	dst = e.dropPlus(dst, start)
+	dst = e.year(dst, start)
 	if k == schema.KindTimestampTz || k == schema.KindTimestampTzNs {
 		dst = e.zone(dst)
 	}

@@ -144,9 +144,9 @@ func (e *Encoder) variantLeaf(dst []byte, v variant.Value) []byte {
 	case variant.Time:
 		dst = schema.AppendTime(dst, v.Int())
 	case variant.Timestamp, variant.TimestampNtz:
-		dst = e.dropPlus(schema.AppendTimestamp(dst, v.Int()), start)
+		dst = e.year(schema.AppendTimestamp(dst, v.Int()), start)
 	case variant.TimestampNanos, variant.TimestampNtzNanos:
-		dst = schema.AppendTimestampNanos(dst, v.Int())
+		dst = e.year(schema.AppendTimestampNanos(dst, v.Int()), start)
 	case variant.Binary:
 		dst = schema.AppendHex(dst, v.Bytes())
 	case variant.UUID:
