@@ -212,14 +212,55 @@ func RowsToBatch(s *Schema, rows []Row, mem memory.Allocator) (arrow.RecordBatch
 		f := &s.Fields[j]
 		b := array.NewBuilder(mem, as.Field(j).Type)
 		b.Reserve(len(rows))
-		for i, r := range rows {
-			if err := appendField(b, f, r[j]); err != nil {
-				b.Release()
-				return nil, fmt.Errorf("row %d: %w", i, err)
-			}
+		if err := appendColumn(b, f, rows, j); err != nil {
+			b.Release()
+			return nil, err
 		}
 		cols = append(cols, b.NewArray())
 		b.Release()
 	}
 	return array.NewRecordBatch(as, cols, int64(len(rows))), nil
+}
+
+// appendColumn appends value j of every row; the builder has room for them.
+// The commonest types have loops of their own, which leave what they do not
+// expect to appendField.
+func appendColumn(b array.Builder, f *Field, rows []Row, j int) error {
+	switch b := b.(type) {
+	case *array.Int64Builder:
+		return appendFixedWidth[int64](b, f, rows, j)
+	case *array.Int32Builder:
+		return appendFixedWidth[int32](b, f, rows, j)
+	case *array.Float64Builder:
+		return appendFixedWidth[float64](b, f, rows, j)
+	case *array.StringBuilder:
+		for i, r := range rows {
+			if s, ok := r[j].(string); ok {
+				b.Append(s)
+			} else if err := appendField(b, f, r[j]); err != nil {
+				return fmt.Errorf("row %d: %w", i, err)
+			}
+		}
+		return nil
+	}
+	for i, r := range rows {
+		if err := appendField(b, f, r[j]); err != nil {
+			return fmt.Errorf("row %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func appendFixedWidth[T any, B interface {
+	array.Builder
+	UnsafeAppend(T)
+}](b B, f *Field, rows []Row, j int) error {
+	for i, r := range rows {
+		if v, ok := r[j].(T); ok {
+			b.UnsafeAppend(v)
+		} else if err := appendField(b, f, r[j]); err != nil {
+			return fmt.Errorf("row %d: %w", i, err)
+		}
+	}
+	return nil
 }
