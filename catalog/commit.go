@@ -214,6 +214,7 @@ func (f *Files) confirm(ctx context.Context, base, e *Entry) error {
 }
 
 // judge decides about a version e whose base is gone or another file:
+//   - it is gone too: the table was dropped after it was created;
 //   - nothing is above it: the table was dropped before it was created;
 //   - the newest version has another file of its number in its log: commits went
 //     so far past the base that its successor was deleted, and the put met a free
@@ -221,7 +222,7 @@ func (f *Files) confirm(ctx context.Context, base, e *Entry) error {
 //   - the newest version holds its snapshots: it was committed, and others built
 //     on it while this process slept.
 //
-// In the first two cases e is taken back. What fits none is unknown.
+// In the second and third case e is taken back. What fits none is unknown.
 func (f *Files) judge(ctx context.Context, base, e *Entry) error {
 	unknown := func(err error) error {
 		return fmt.Errorf("%w: %s was created, then its base was gone: %w", ErrUnknownOutcome, fileName(e.MetadataLocation), err)
@@ -229,6 +230,9 @@ func (f *Files) judge(ctx context.Context, base, e *Entry) error {
 	r := reader{store: f.store, limit: f.opts.MaxMetadataBytes}
 	n, _ := versionOf(fileName(e.MetadataLocation))
 	top, err := r.newest(ctx, tableDir(e.MetadataLocation))
+	if errors.Is(err, ErrNotFound) {
+		return errRival
+	}
 	if err == nil && top.n == n {
 		return f.takeBack(ctx, e.MetadataLocation)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
 )
 
@@ -19,7 +20,8 @@ import (
 // the metastore knows.
 //
 // A table whose metadata says that it lies outside the store was copied or moved
-// here: then the entry's Store looks its locations up under the directory.
+// here: then the entry's Store looks its location, and that of its manifest lists
+// if they say another, up under the directory, and nowhere else.
 func OpenDir(ctx context.Context, store objstore.Store, location string) (*Entry, error) {
 	location = strings.TrimRight(location, "/")
 	e, err := openDir(ctx, store, location)
@@ -47,12 +49,34 @@ func openDir(ctx context.Context, store objstore.Store, location string) (*Entry
 	if err != nil {
 		return nil, err
 	}
-	if at := e.Metadata.Location; !objstore.Under(store.Root(), at) {
-		if _, err := objstore.Canonical(at); err == nil {
-			e.Store = objstore.MapPrefix(store, at, dir)
+	e.Store = mapMoved(store, e.Metadata, dir)
+	return e, nil
+}
+
+// maxMoved bounds the prefixes that are mapped for one table.
+const maxMoved = 8
+
+// mapMoved has the table's location, and those that its manifest lists name
+// instead of it, looked up in dir, if they are not the store's own.
+func mapMoved(store objstore.Store, m *metadata.Table, dir string) objstore.Store {
+	seen := map[string]bool{}
+	moved := store
+	add := func(prefix string) {
+		prefix = strings.TrimRight(prefix, "/")
+		if prefix == "" || seen[prefix] || len(seen) == maxMoved || objstore.Under(store.Root(), prefix) {
+			return
+		}
+		seen[prefix] = true
+		moved = objstore.MapPrefix(moved, prefix, dir)
+	}
+	add(m.Location)
+	for i := len(m.Snapshots) - 1; i >= 0 && len(seen) > 0; i-- {
+		list := m.Snapshots[i].ManifestList
+		if prefix, ok := strings.CutSuffix(list, "/"+metadataDir+"/"+fileName(list)); ok {
+			add(prefix)
 		}
 	}
-	return e, nil
+	return moved
 }
 
 // isMetadataFile reports whether a file name is one of table metadata.

@@ -12,31 +12,40 @@ import (
 type mapped struct {
 	inner    Store
 	from, to string // canonical
-	raw      string // from as it was given
+	raw      bool   // from is no valid location, so it is compared as text
 }
 
 // MapPrefix returns a store that also answers for locations under from, which
 // it looks up under to in the store: a table written elsewhere is so read from
 // a copy. Locations not under from go to the store as they are, so calls nest
-// for several prefixes. Every spelling of from that Canonical knows is mapped.
-// It panics if from or to is not a valid location.
+// for several prefixes. Every spelling of from that Canonical knows is mapped;
+// a from that it refuses, such as the relative paths that some writers leave in
+// their tables, is compared as text, by whole segments.
+//
+// It panics if to is not a valid location, or from is empty.
 func MapPrefix(store Store, from, to string) Store {
-	m := &mapped{inner: store, raw: strings.TrimRight(from, "/")}
+	m := &mapped{inner: store}
 	var err error
-	if m.from, err = Canonical(from); err != nil {
-		panic(fmt.Errorf("map prefix: %w", err))
-	}
 	if m.to, err = Canonical(to); err != nil {
 		panic(fmt.Errorf("map prefix: %w", err))
+	}
+	if m.from, err = Canonical(from); err != nil {
+		m.from, m.raw = strings.TrimRight(from, "/"), true
+	}
+	if m.from == "" {
+		panic("map prefix: the prefix is empty")
 	}
 	return m
 }
 
 // resolve returns the location in the inner store.
 func (m *mapped) resolve(uri string) (string, error) {
-	c, err := Canonical(uri)
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrOutside, err)
+	c := uri
+	if !m.raw {
+		var err error
+		if c, err = Canonical(uri); err != nil {
+			return uri, nil // an outer or inner prefix may know it, else it is refused
+		}
 	}
 	if rest, ok := cutRoot(m.from, c); ok {
 		return Join(m.to, rest), nil

@@ -1,6 +1,7 @@
 package objstore_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/frazildb/frazil/objstore"
@@ -38,6 +39,31 @@ func TestRouted(t *testing.T) {
 	objstoretest.Run(t, func(t *testing.T) objstore.Store {
 		return rooted{objstore.Route(objstore.NewMemory("mem://a"), newLocal(t, t.TempDir(), nil), objstore.NewMemory("mem://b/x")), "mem://b/x"}
 	})
+}
+
+// TestMappedText: prefixes that are no valid locations, as some writers leave
+// them in their tables.
+func TestMappedText(t *testing.T) {
+	inner := objstore.NewMemory("mem://test")
+	s := objstore.MapPrefix(objstore.MapPrefix(inner, "data/persistent/t", "mem://test/copy"), "file://data/x", "mem://test/copy")
+	if err := s.Put(t.Context(), "data/persistent/t/a/b", []byte("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, uri := range []string{"mem://test/copy/a/b", "data/persistent/t/a/b", "file://data/x/a/b"} {
+		if data, err := objstore.ReadAll(t.Context(), s, uri, 0); err != nil || string(data) != "x" {
+			t.Errorf("%s: %q, %v", uri, data, err)
+		}
+	}
+	for _, uri := range []string{"data/persistent/t2/a/b", "data/persistent/t/../../a/b", "data/persistent/t", "data", "file://data/y/a", "/a/b"} {
+		if _, err := s.Open(t.Context(), uri); !errors.Is(err, objstore.ErrOutside) {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
+	for info, err := range s.List(t.Context(), "data/persistent/t") {
+		if err != nil || info.URI != "data/persistent/t/a/b" {
+			t.Errorf("listed %s, %v", info.URI, err)
+		}
+	}
 }
 
 // rooted is a store that gives another root for its own.

@@ -169,13 +169,27 @@ func outcome(err error) string {
 	}
 }
 
-// randomFaults makes runs of commits in which each store call may fail.
+// randomFaults makes runs of commits in which each store call may fail, or be
+// held up until a rival has committed.
 func (s Suite) randomFaults(t *testing.T) {
 	const runs, commits = 40, 12
+	modes := []faultstore.Mode{
+		faultstore.Before, faultstore.After, faultstore.Unknown, faultstore.Late, faultstore.Twice, faultstore.Torn,
+		faultstore.Delay, faultstore.Delay,
+	}
 	outcomes := map[string]int{}
 	for seed := range uint64(runs) {
 		f := s.newFaulty(t)
-		f.store.Arm(&faultstore.Plan{Seed: seed, Rate: 0.15})
+		inside := false
+		rivals := int64(100)
+		f.store.Arm(&faultstore.Plan{Seed: seed, Rate: 0.25, Modes: modes, OnDelay: func(context.Context, faultstore.Call) {
+			if !inside { // no rivals of rivals
+				inside = true
+				rivals++
+				f.maybe(t, f.reopen(t), rivals)
+				inside = false
+			}
+		}})
 		for id := int64(10); id < 10+commits; id++ {
 			err := f.commit(t, id, id%2 == 0)
 			outcomes[outcome(err)]++
@@ -186,7 +200,7 @@ func (s Suite) randomFaults(t *testing.T) {
 				}
 			}
 		}
-		handle := f.store.Handle()
+		handle := fmt.Sprintf("seed %d: %s", seed, f.store.Handle())
 		f.store.Arm(nil)
 		cat := f.reopen(t)
 		f.check(t, cat, "faults "+handle)
@@ -197,10 +211,25 @@ func (s Suite) randomFaults(t *testing.T) {
 		f.check(t, cat, "faults "+handle+", next commit")
 	}
 	t.Logf("outcomes of %d commits: %v", runs*commits, outcomes)
-	for _, o := range []string{"committed", "unknown"} {
-		if outcomes[o] == 0 {
-			t.Errorf("no commit was %s: the run shows nothing", o)
+	for o, atLeast := range map[string]int{"committed": 50, "conflict": 1, "unknown": 1} {
+		if outcomes[o] < atLeast {
+			t.Errorf("%d commits were %s: the run shows too little", outcomes[o], o)
 		}
+	}
+}
+
+// maybe makes a commit that may fail and records what was reported.
+func (f *faulty) maybe(t *testing.T, c catalog.Catalog, id int64) {
+	e, err := c.LoadTable(t.Context(), orders)
+	if err != nil {
+		return
+	}
+	_, err = c.CommitTable(t.Context(), addSnapshot(e, id))
+	switch {
+	case err == nil:
+		f.landed[id] = true
+	case errors.Is(err, catalog.ErrUnknownOutcome):
+		f.unknown[id] = true
 	}
 }
 
