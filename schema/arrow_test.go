@@ -114,6 +114,13 @@ func TestArrowRoundTrip(t *testing.T) {
 				t.Fatalf("row %d, column %s: got %#v, want %#v", i, f.Name, got, rows[i][j])
 			}
 		}
+		slice := array.NewSlice(b.Column(j), 50, 150)
+		for i := range 100 {
+			if got := ValueAt(slice, f.Type, i); !reflect.DeepEqual(got, rows[50+i][j]) {
+				t.Fatalf("slice row %d, column %s: got %#v, want %#v", i, f.Name, got, rows[50+i][j])
+			}
+		}
+		slice.Release()
 		same, err := Conform(b.Column(j), f.Type, mem)
 		check(t, err)
 		if same != b.Column(j) {

@@ -265,6 +265,9 @@ func Conform(a arrow.Array, t Type, mem memory.Allocator) (arrow.Array, error) {
 	b := array.NewBuilder(mem, want)
 	defer b.Release()
 	b.Reserve(a.Len())
+	if conformSimple(b, a) {
+		return b.NewArray(), nil
+	}
 	for i := range a.Len() {
 		v := ValueAt(a, t, i)
 		if v == nil && a.IsValid(i) && t.Kind != KindUnknown {
