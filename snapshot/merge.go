@@ -1,8 +1,10 @@
 package snapshot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -60,12 +62,13 @@ func (p *Producer) mergeKind(ctx context.Context, b *build, kind manifest.Kind, 
 	return out, nil
 }
 
-// chooseRun returns the manifests of a group, new ones first, that are worth
-// merging: none before minCount of them are below the target size. Then it
-// starts with the small ones in order and goes on as long as the next is no
-// larger than all before it together, so that an entry is rewritten only when
-// the manifest it is in at least doubles, and the cost of a commit does not grow
-// with the table.
+// chooseRun returns the manifests of a group that are worth merging, in the
+// order of the group. Ordered by the number of their entries, it takes them as
+// long as the next has no more than twice the entries of all before it, and
+// leaves everything alone unless that gives minCount of them. So an entry is
+// rewritten only when the manifest it is in grows by half or more: the cost of a
+// commit does not grow with the table, and neither does the number of manifests
+// below the target size, but for one more per growth.
 func chooseRun(group []*manifest.File, target, minCount int) []*manifest.File {
 	var small []*manifest.File
 	fresh := false
@@ -78,20 +81,30 @@ func chooseRun(group []*manifest.File, target, minCount int) []*manifest.File {
 	if !fresh || len(small) < minCount {
 		return nil
 	}
-	total := small[0].Length
-	n := 1
-	for n < len(small) {
-		next := small[n].Length
-		if n >= minCount && next > total || total+next > int64(target) {
+	order := slices.Clone(small)
+	slices.SortStableFunc(order, func(a, b *manifest.File) int { return cmp.Compare(weight(a), weight(b)) })
+	in := make(map[*manifest.File]bool, len(order))
+	var entries, bytes int64
+	for _, f := range order {
+		if len(in) > 0 && (weight(f) > 2*entries || bytes+f.Length > int64(target)) {
 			break
 		}
-		total += next
-		n++
+		in[f] = true
+		entries += weight(f)
+		bytes += f.Length
 	}
-	if n < 2 {
+	if len(in) < minCount {
 		return nil
 	}
-	return small[:n]
+	return slices.DeleteFunc(small, func(f *manifest.File) bool { return !in[f] })
+}
+
+// weight is the number of entries that merging a manifest reads, about.
+func weight(f *manifest.File) int64 {
+	if f.AddedFiles < 0 || f.ExistingFiles < 0 {
+		return 1 + f.Length/64
+	}
+	return int64(f.AddedFiles) + int64(f.ExistingFiles) + int64(max(f.DeletedFiles, 0)) + 1
 }
 
 // mergeRun writes the entries of manifests into one, or a few when the result
