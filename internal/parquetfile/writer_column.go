@@ -1,7 +1,6 @@
 package parquetfile
 
 import (
-	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -29,6 +28,8 @@ type column struct {
 	pageRows   int
 	pageSlots  int // values including nulls
 
+	jobs []*pageJob // ended pages that others compress
+
 	// The chunk being filled.
 	pages        []pageRecord
 	chunk        chunkBuf
@@ -52,6 +53,7 @@ type pageRecord struct {
 	offset   int64 // from the first data page of the chunk
 	size     int32 // with header
 	firstRow int64 // in the row group
+	slots    int
 	nulls    int64
 	empty    bool // only nulls
 	encoding format.Encoding
@@ -81,7 +83,7 @@ func (c *column) write(lo, hi int, wk *worker) error {
 			}
 		}
 	}
-	return nil
+	return c.collect(wk)
 }
 
 // fit returns how many rows from lo on go into the page: none if it must be
@@ -151,7 +153,8 @@ func (c *column) wrap(err error) error {
 	return nil
 }
 
-// endPage encodes, compresses and keeps the page.
+// endPage encodes the page and has it compressed: by another worker of the team
+// that has nothing to do, or at once.
 func (c *column) endPage(wk *worker) error {
 	raw := wk.raw[:0]
 	if c.nested() {
@@ -167,30 +170,62 @@ func (c *column) endPage(wk *worker) error {
 	raw, enc := c.vals.endPage(raw)
 	wk.raw = raw
 	st := c.vals.state()
-	nulls := c.pageSlots - st.n
 	p := pageRecord{
-		offset: c.chunk.size, firstRow: c.rows, nulls: int64(nulls),
+		firstRow: c.rows, slots: c.pageSlots, nulls: int64(c.pageSlots - st.n),
 		empty: st.n == 0, encoding: enc, bounds: c.vals.takePageBounds(),
 	}
-	n, err := c.store(wk, &c.chunk, raw, func(t *thriftWriter) {
+	c.rows += int64(c.pageRows)
+	c.slots += int64(c.pageSlots)
+	c.nulls += p.nulls
+	c.file.nans += int64(st.pageNaNs)
+	c.resetPage()
+	if j := wk.offer(p, len(c.jobs) > 0); j != nil {
+		c.jobs = append(c.jobs, j)
+		if len(c.jobs) > 2*len(wk.team.workers) {
+			return c.collect(wk) // bounds memory
+		}
+		return nil
+	}
+	body, err := wk.compress(raw)
+	if err != nil {
+		return c.wrap(err)
+	}
+	return c.wrap(c.keep(wk, p, len(raw), body))
+}
+
+// collect keeps the pages that were handed to others, in order.
+func (c *column) collect(wk *worker) error {
+	for i, j := range c.jobs {
+		wk.await(j)
+		err := j.err
+		if err == nil {
+			err = c.keep(wk, j.page, len(j.raw), j.body)
+		}
+		wk.team.recycle(j)
+		c.jobs[i] = nil
+		if err != nil {
+			c.jobs = nil
+			return c.wrap(err)
+		}
+	}
+	c.jobs = c.jobs[:0]
+	return nil
+}
+
+// keep appends a compressed page to the chunk.
+func (c *column) keep(wk *worker, p pageRecord, rawSize int, body []byte) error {
+	p.offset = c.chunk.size
+	n, err := c.store(wk, &c.chunk, rawSize, body, func(t *thriftWriter) {
 		t.begin(5)
-		t.i32(1, int32(c.pageSlots))
-		t.i32(2, int32(enc))
+		t.i32(1, int32(p.slots))
+		t.i32(2, int32(p.encoding))
 		t.i32(3, int32(format.RLE))
 		t.i32(4, int32(format.RLE))
 		t.end()
 	}, format.DataPage)
-	if err != nil {
-		return c.wrap(err)
-	}
 	p.size = int32(n)
 	c.pages = append(c.pages, p)
-	c.rows += int64(c.pageRows)
-	c.slots += int64(c.pageSlots)
-	c.nulls += int64(nulls)
-	c.file.nans += int64(st.pageNaNs)
-	c.resetPage()
-	return nil
+	return err
 }
 
 func (c *column) resetPage() {
@@ -201,31 +236,24 @@ func (c *column) resetPage() {
 	c.reps, c.defs = c.reps[:0], c.defs[:0]
 }
 
-// store compresses a page's body and appends header and body to out; it
-// returns the bytes appended.
-func (c *column) store(wk *worker, out *chunkBuf, raw []byte, kind func(*thriftWriter), typ format.PageType) (int, error) {
-	if len(raw) > math.MaxInt32 {
-		return 0, fmt.Errorf("page of %d bytes is too large for Parquet", len(raw))
-	}
-	body, err := wk.compress(raw)
-	if err != nil {
-		return 0, fmt.Errorf("compress: %w", err)
-	}
-	if len(body) > math.MaxInt32-1024 {
-		return 0, fmt.Errorf("page of %d bytes is too large for Parquet", len(body))
+// store appends a page, of a compressed body and its header, to out; it returns
+// the bytes appended.
+func (c *column) store(wk *worker, out *chunkBuf, rawSize int, body []byte, kind func(*thriftWriter), typ format.PageType) (int, error) {
+	if max(rawSize, len(body)) > math.MaxInt32-1024 {
+		return 0, fmt.Errorf("page of %d bytes is too large for Parquet", rawSize)
 	}
 	t := &wk.thrift
 	t.b = t.b[:0]
 	t.elemBegin()
 	t.i32(1, int32(typ))
-	t.i32(2, int32(len(raw)))
+	t.i32(2, int32(rawSize))
 	t.i32(3, int32(len(body)))
 	t.i32(4, int32(crc32.ChecksumIEEE(body)))
 	kind(t)
 	t.end()
 	out.write(t.b)
 	out.write(body)
-	c.uncompressed += int64(len(t.b) + len(raw))
+	c.uncompressed += int64(len(t.b) + rawSize)
 	return len(t.b) + len(body), nil
 }
 
@@ -237,6 +265,9 @@ func (c *column) endChunk(wk *worker, fpp float64) error {
 			return err
 		}
 	}
+	if err := c.collect(wk); err != nil {
+		return err
+	}
 	c.done = c.vals.endChunk()
 	c.dictPage, c.bloom = c.dictPage[:0], nil
 	if st := c.vals.state(); st.bloom && len(st.hashes) > 0 {
@@ -245,14 +276,18 @@ func (c *column) endChunk(wk *worker, fpp float64) error {
 	if c.done.dictLen == 0 {
 		return nil
 	}
+	body, err := wk.compress(c.done.dict)
+	if err != nil {
+		return c.wrap(err)
+	}
 	dict := chunkBuf{first: c.dictPage}
-	_, err := c.store(wk, &dict, c.done.dict, func(t *thriftWriter) {
+	_, err = c.store(wk, &dict, len(c.done.dict), body, func(t *thriftWriter) {
 		t.begin(7)
 		t.i32(1, int32(c.done.dictLen))
 		t.i32(2, int32(format.Plain))
 		t.end()
 	}, format.DictionaryPage)
-	c.dictPage = dict.flat()
+	c.dictPage = dict.first
 	return c.wrap(err)
 }
 
@@ -275,137 +310,4 @@ func (c *column) buffered() int64 {
 		pending = int64(float64(pending) * float64(c.chunk.size) / float64(c.uncompressed))
 	}
 	return c.chunk.size + int64(len(c.dictPage)) + pending
-}
-
-// blockSize is the size of a chunk's blocks of memory.
-const blockSize = 128 << 10
-
-// chunkBuf collects bytes in blocks, so that growing copies nothing. The first
-// block grows from nothing, for the many small chunks.
-type chunkBuf struct {
-	first []byte
-	more  [][]byte
-	size  int64
-	pool  *blockPool
-}
-
-func (b *chunkBuf) write(p []byte) {
-	b.size += int64(len(p))
-	if len(b.more) == 0 {
-		if len(b.first)+len(p) <= blockSize || b.pool == nil {
-			b.first = append(b.first, p...)
-			return
-		}
-		b.more = append(b.more, b.pool.get())
-	}
-	for len(p) > 0 {
-		last := &b.more[len(b.more)-1]
-		if len(*last) == cap(*last) {
-			b.more = append(b.more, b.pool.get())
-			continue
-		}
-		n := min(len(p), cap(*last)-len(*last))
-		*last = append(*last, p[:n]...)
-		p = p[n:]
-	}
-}
-
-// flat returns the bytes of a buffer without pool.
-func (b *chunkBuf) flat() []byte { return b.first }
-
-func (b *chunkBuf) release(pool *blockPool) {
-	pool.put(b.more)
-	b.first, b.more, b.size, b.pool = b.first[:0], b.more[:0], 0, pool
-}
-
-// bloomHeader encodes the header of an uncompressed split-block filter hashed
-// by xxHash.
-func bloomHeader(n int) []byte {
-	var t thriftWriter
-	t.elemBegin()
-	t.i32(1, int32(n))
-	for id := int16(2); id <= 4; id++ {
-		t.begin(id)
-		t.empty(1)
-		t.end()
-	}
-	t.end()
-	return t.b
-}
-
-// appendOffsetIndex encodes the offset index of pages that begin at base.
-func appendOffsetIndex(dst []byte, pages []pageRecord, base int64) []byte {
-	t := thriftWriter{b: dst}
-	t.elemBegin()
-	t.list(1, thriftStruct, len(pages))
-	for i := range pages {
-		p := &pages[i]
-		t.elemBegin()
-		t.i64(1, base+p.offset)
-		t.i32(2, p.size)
-		t.i64(3, p.firstRow)
-		t.end()
-	}
-	t.end()
-	return t.b
-}
-
-// appendColumnIndex encodes the column index, or nothing if a page with values
-// has no bounds.
-func appendColumnIndex(dst []byte, c *column) []byte {
-	for i := range c.pages {
-		p := &c.pages[i]
-		if !p.empty && p.bounds.min == nil {
-			return dst
-		}
-		p.bounds.min, _ = c.shortLower(p.bounds.min)
-		p.bounds.max, _ = c.shortUpper(p.bounds.max)
-	}
-	t := thriftWriter{b: dst}
-	t.elemBegin()
-	t.list(1, thriftTrue, len(c.pages))
-	for i := range c.pages {
-		t.elemBool(c.pages[i].empty)
-	}
-	order := boundaryOrder(c.pages, c.compareBounds)
-	t.list(2, thriftBinary, len(c.pages))
-	for i := range c.pages {
-		t.elemBytes(c.pages[i].bounds.min)
-	}
-	t.list(3, thriftBinary, len(c.pages))
-	for i := range c.pages {
-		t.elemBytes(c.pages[i].bounds.max)
-	}
-	t.i32(4, int32(order))
-	t.list(5, thriftI64, len(c.pages))
-	for i := range c.pages {
-		t.elemInt(c.pages[i].nulls)
-	}
-	t.end()
-	return t.b
-}
-
-// compareBounds compares two bounds in PLAIN encoding in the column's order.
-func (c *column) compareBounds(a, b []byte) int {
-	switch c.phys {
-	case format.Int32:
-		return compareOf(int32(binary.LittleEndian.Uint32(a)), int32(binary.LittleEndian.Uint32(b)))
-	case format.Int64:
-		return compareOf(int64(binary.LittleEndian.Uint64(a)), int64(binary.LittleEndian.Uint64(b)))
-	case format.Float:
-		return compareOf(math.Float32frombits(binary.LittleEndian.Uint32(a)), math.Float32frombits(binary.LittleEndian.Uint32(b)))
-	case format.Double:
-		return compareOf(math.Float64frombits(binary.LittleEndian.Uint64(a)), math.Float64frombits(binary.LittleEndian.Uint64(b)))
-	}
-	return c.compareBytes(a, b)
-}
-
-func compareOf[T number](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

@@ -88,7 +88,7 @@ func encodeWith(c compress.Codec) compressor {
 type worker struct {
 	raw, packed []byte
 	thrift      thriftWriter
-	compression compression
+	team        *team
 	encode      compressor // made when first needed
 	free        func()
 }
@@ -97,12 +97,12 @@ type worker struct {
 func (wk *worker) compress(raw []byte) ([]byte, error) {
 	if wk.encode == nil {
 		var err error
-		if wk.encode, wk.free, err = wk.compression.start(); err != nil {
+		if wk.encode, wk.free, err = wk.team.compression.start(); err != nil {
 			return nil, err
 		}
 	}
 	out, err := wk.encode(wk.packed, raw)
-	if err == nil && (len(out) == 0 || len(raw) == 0 || &out[0] != &raw[0]) {
+	if err == nil && !sameMemory(out, raw) {
 		wk.packed = out
 	}
 	return out, err
@@ -114,30 +114,4 @@ func (wk *worker) release() {
 		wk.free()
 	}
 	wk.encode, wk.free = nil, nil
-}
-
-// blockPool keeps free blocks of a writer.
-type blockPool struct {
-	mu   sync.Mutex
-	free [][]byte
-}
-
-func (p *blockPool) get() []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n := len(p.free); n > 0 {
-		b := p.free[n-1]
-		p.free = p.free[:n-1]
-		return b
-	}
-	return make([]byte, 0, blockSize)
-}
-
-func (p *blockPool) put(blocks [][]byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i := range blocks {
-		p.free = append(p.free, blocks[i][:0])
-		blocks[i] = nil
-	}
 }

@@ -116,6 +116,59 @@ func BenchmarkWriteR6(b *testing.B) {
 	}
 }
 
+// benchWrite writes a batch again and again, 16 times a file.
+func benchWrite(b *testing.B, s *schema.Schema, batch arrow.RecordBatch) {
+	var rows int64
+	cpu := cpuNanos()
+	for b.Loop() {
+		w, err := NewWriter(io.Discard, s, &WriterOptions{Codec: Snappy})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range 16 {
+			if err := w.Write(context.Background(), batch); err != nil {
+				b.Fatal(err)
+			}
+		}
+		r, err := w.Close()
+		if err != nil {
+			b.Fatal(err)
+		}
+		rows += r.RecordCount
+	}
+	b.ReportMetric(float64(cpuNanos()-cpu)/float64(rows), "cpu-ns/row")
+}
+
+func BenchmarkWriteR6Nulls(b *testing.B) {
+	benchWrite(b, schemaR6(), batchR6(rand.New(rand.NewPCG(1, 2)), 0, 1<<16, 0.1))
+}
+
+// BenchmarkWriteNested writes a struct of two fields, a list of some three
+// longs and a map of some three entries a row.
+func BenchmarkWriteNested(b *testing.B) {
+	s := schema.MustNew(
+		schema.Field{ID: 1, Name: "st", Type: schema.Struct(
+			schema.Field{ID: 2, Name: "a", Type: schema.Long}, schema.Field{ID: 3, Name: "b", Type: schema.String})},
+		schema.Field{ID: 4, Name: "l", Type: schema.List(schema.Field{ID: 5, Type: schema.Long})},
+		schema.Field{ID: 6, Name: "m", Type: schema.Map(
+			schema.Field{ID: 7, Type: schema.String}, schema.Field{ID: 8, Type: schema.Double})})
+	rnd := rand.New(rand.NewPCG(1, 2))
+	rows := make([]schema.Row, 1<<15)
+	for i := range rows {
+		var l []any
+		var m schema.MapValue
+		for k := range rnd.IntN(7) {
+			l = append(l, rnd.Int64N(1e6))
+			m.Keys, m.Values = append(m.Keys, fmt.Sprint("key", k)), append(m.Values, rnd.Float64())
+		}
+		rows[i] = schema.Row{schema.Row{rnd.Int64(), fmt.Sprint("value ", rnd.IntN(1000))}, l, m}
+		if rnd.IntN(10) == 0 {
+			rows[i][rnd.IntN(3)] = nil
+		}
+	}
+	benchWrite(b, s, makeBatch(b, s, rows))
+}
+
 // BenchmarkWriteSmall writes files of ten rows, as small commits do.
 func BenchmarkWriteSmall(b *testing.B) {
 	batch := batchR6(rand.New(rand.NewPCG(1, 2)), 0, 10, 0)
