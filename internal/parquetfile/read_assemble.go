@@ -175,6 +175,9 @@ func (a *assembler) lists(c *fileColumn, n int) (arrow.Array, error) {
 		return nil, err
 	}
 	defer child.Release()
+	if c.dtype.ID() == arrow.MAP && child.Data().Children()[0].NullN() > 0 {
+		return nil, fmt.Errorf("%w: map with a null key above column %s", ErrCorrupt, l.node.path())
+	}
 	data := array.NewData(c.dtype, n, []*memory.Buffer{valid, offsets}, []arrow.ArrayData{child.Data()}, nulls, 0)
 	defer data.Release()
 	return array.MakeFromData(data), nil

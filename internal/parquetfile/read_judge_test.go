@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -172,4 +173,40 @@ func matrixFiles(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return strings.Fields(string(out))
+}
+
+// TestSelectionsOfForeignFiles reads pyarrow's files, and a share of the shared
+// tables', with random selections.
+func TestSelectionsOfForeignFiles(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(11, 12))
+	paths := matrixFiles(t)
+	for i, p := range parquetFiles(t, filepath.Join(sharedDir(t), "tables")) {
+		if i%20 == 0 {
+			paths = append(paths, p)
+		}
+	}
+	for _, p := range paths {
+		o, err := os.Open(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Open(context.Background(), fileObject{o}, nil)
+		if err != nil {
+			continue // not Parquet in spite of its name; see the test above
+		}
+		fields, err := fieldsOf(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts, err := readAll(f, &ReadOptions{Fields: fields})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.NumRows() > 0 && f.NumRows() < 20_000 {
+			for range 3 {
+				checkSelections(t, rnd, f, fields, texts)
+			}
+		}
+		f.Close()
+	}
 }
