@@ -325,7 +325,7 @@ func (a *Applier) commit(ctx context.Context) error {
 		}
 		// Tables are made one after the other, and only where there are rows.
 		t.settle()
-		if t.doneSteps > 0 && t.sink == nil {
+		for t.doneSteps > 0 && t.sink == nil {
 			if err := t.flush(ctx, a.sink, 1); err != nil {
 				return err
 			}

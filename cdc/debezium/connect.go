@@ -85,6 +85,7 @@ func (d *decoder) define(row *connectSchema, connector string, flat bool) (*defi
 			if col.HasDefault = err == nil; err != nil {
 				d.warn("", fmt.Sprintf("the default of column %q is not understood: %v", f.Field, err))
 			}
+			distrust(&col)
 		} else if col.NotNull && isMySQL(connector) {
 			col.Default, col.HasDefault = implicitDefault(p.target, f.Parameters["allowed"])
 		}

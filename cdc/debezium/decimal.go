@@ -45,7 +45,7 @@ func (v u128) signed(neg bool) decimal128.Num {
 // round is set; then they round half to even, as floating point does.
 func parseDecimal(s []byte, precision, scale int, round bool) (decimal128.Num, error) {
 	bad := func(why string) (decimal128.Num, error) {
-		return decimal128.Num{}, fmt.Errorf("%q %s decimal(%d, %d)", clip(s), why, precision, scale)
+		return decimal128.Num{}, fmt.Errorf("%q %s decimal(%d,%d)", clip(s), why, precision, scale)
 	}
 	i, neg := 0, false
 	if i < len(s) && (s[i] == '-' || s[i] == '+') {

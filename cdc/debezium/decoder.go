@@ -18,6 +18,8 @@ type decoder struct {
 	topic   *topic
 	msg     message
 	history map[string][]version
+	// historyGen counts the changes of history.
+	historyGen int
 	// maxPlace is the furthest place in the source's log seen so far.
 	maxPlace place
 
@@ -237,7 +239,7 @@ func (d *decoder) bind() (*binding, error) {
 		if len(t.bindings) > 100_000 {
 			return nil, errors.New("more than 100,000 tables in one topic")
 		}
-		b = &binding{table: full, current: -1, history: d.history[full]}
+		b = &binding{table: full, source: full, current: -1, historyGen: -1}
 		if d.opts.Table != "" {
 			b.table = d.opts.Table
 		} else if full == "" {
@@ -323,6 +325,9 @@ func (d *decoder) rowEvent(b *binding) error {
 		d.ev.Kind = cdc.KindTruncate
 	default:
 		return fmt.Errorf("unknown operation %q", d.op)
+	}
+	if b.historyGen != d.historyGen {
+		b.history, b.historyGen = d.history[b.source], d.historyGen
 	}
 	if d.op == 't' && b.def == nil && len(b.history) == 0 && m.block.kind == kindAbsent {
 		return nil // nothing is known of the columns, and nothing needs to be
@@ -485,7 +490,10 @@ func (d *decoder) checkImages(b *binding) error {
 // was seen, for tables that had no event since.
 func (d *decoder) pendingShapes(upTo place) {
 	for _, name := range slices.Sorted(maps.Keys(d.topics)) {
-		for _, b := range d.topics[name].bindings {
+		bindings := d.topics[name].bindings
+		for _, table := range slices.Sorted(maps.Keys(bindings)) {
+			b := bindings[table]
+			b.history, b.historyGen = d.history[b.source], d.historyGen
 			for b.current >= 0 && b.current+1 < len(b.history) && b.history[b.current+1].at.compare(upTo) <= 0 {
 				b.current++
 				d.enterVersion(b, true)

@@ -62,6 +62,9 @@ func (d *decoder) fromBlock(b *binding) error {
 		}
 		shape := *t.def.shape
 		shape.Key = key
+		if b.def != nil {
+			d.noteChange(b.table, b.def.shape, &shape)
+		}
 		b.def = &definition{shape: &shape, codecs: t.def.codecs}
 	}
 	return nil
@@ -134,6 +137,9 @@ func (d *decoder) enterVersion(b *binding, queue bool) {
 	shape := *v.def.shape
 	if d.opts.Keys[b.table] != nil {
 		shape.Key = d.opts.Keys[b.table]
+	}
+	if b.def != nil {
+		d.noteChange(b.table, b.def.shape, &shape)
 	}
 	b.def = &definition{shape: &shape, codecs: v.def.codecs}
 	if queue {

@@ -111,15 +111,14 @@ type sourceTable struct {
 }
 
 type sourceColumn struct {
-	Name       string   `json:"name"`
-	JDBCType   int      `json:"jdbcType"`
-	TypeName   string   `json:"typeName"`
-	Length     *int     `json:"length"`
-	Scale      *int     `json:"scale"`
-	Optional   bool     `json:"optional"`
-	Default    *string  `json:"defaultValueExpression"`
-	HasDefault *bool    `json:"hasDefaultValue"`
-	Enum       []string `json:"enumValues"`
+	Name     string   `json:"name"`
+	JDBCType int      `json:"jdbcType"`
+	TypeName string   `json:"typeName"`
+	Length   *int     `json:"length"`
+	Scale    *int     `json:"scale"`
+	Optional bool     `json:"optional"`
+	Default  *string  `json:"defaultValueExpression"`
+	Enum     []string `json:"enumValues"`
 }
 
 // loadHistory reads JSON lines of the schema history topic: records, or their
@@ -191,6 +190,7 @@ func (d *decoder) addChange(e *historyEvent, tc tableChange, at place, label str
 	if name == "" {
 		return errors.New("tableChanges without a table id")
 	}
+	d.historyGen++
 	v := version{at: at, label: label}
 	if tc.Type == "DROP" || tc.Table == nil {
 		if !snapshot {
@@ -261,10 +261,7 @@ func (d *decoder) defineSource(t *sourceTable, connector string) (*definition, e
 			if col.Default, col.HasDefault = v, err == nil; err != nil {
 				d.warn("", fmt.Sprintf("the default of column %q is not understood: %v", c.Name, err))
 			}
-			if t := p.target.Kind; (t == schema.KindTimestamp || t == schema.KindTimestampTz) && v == int64(0) {
-				// The connector's stand-in for a default of the current time.
-				col.Default, col.HasDefault = nil, false
-			}
+			distrust(&col)
 		} else if col.NotNull && isMySQL(connector) {
 			first := ""
 			if len(c.Enum) > 0 && c.TypeName == "ENUM" {
@@ -276,6 +273,40 @@ func (d *decoder) defineSource(t *sourceTable, connector string) (*definition, e
 		def.codecs = append(def.codecs, p)
 	}
 	return def, nil
+}
+
+// distrust takes away a default of the epoch, which is the connectors' stand-in
+// for a default of the current time.
+func distrust(col *cdc.Column) {
+	switch col.Type.Kind {
+	case schema.KindTimestamp, schema.KindTimestampTz, schema.KindTimestampNs, schema.KindTimestampTzNs:
+		if col.Default == int64(0) {
+			col.Default, col.HasDefault = nil, false
+		}
+	}
+}
+
+// noteChange warns of what a change of definition leaves open: the values that new
+// columns have in rows that are there, and columns that may have been renamed.
+func (d *decoder) noteChange(table string, old, next *cdc.Shape) {
+	if old == nil || old.Inferred {
+		return
+	}
+	var added string
+	for i := range next.Columns {
+		c := &next.Columns[i]
+		if old.Index(c.Name) >= 0 || c.RenamedFrom != "" {
+			continue
+		}
+		if added = c.Name; c.NotNull && !c.HasDefault {
+			d.warn(table, fmt.Sprintf("column %q was added with a value that the stream does not tell: it is null in rows from before", c.Name))
+		}
+	}
+	for _, c := range old.Columns {
+		if added != "" && next.Version == "" && next.Index(c.Name) < 0 {
+			d.warn(table, fmt.Sprintf("column %q went as %q came: if it was renamed, the schema changes are needed to keep its values", c.Name, added))
+		}
+	}
 }
 
 func (c *sourceColumn) sourceType() string {

@@ -1,4 +1,3 @@
-// Package debezium reads Debezium change events from JSON.
 package debezium
 
 import (

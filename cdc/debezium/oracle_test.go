@@ -200,7 +200,7 @@ func TestRestart(t *testing.T) {
 			runs := 0
 			for done := false; !done; runs++ {
 				left := rnd.IntN(60_000)
-				if runs == 8 {
+				if runs == 4 {
 					left = math.MaxInt
 					m.Fail = nil
 				}

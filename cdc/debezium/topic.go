@@ -105,8 +105,12 @@ type binding struct {
 	// db, schema and name are the source's, to recognise it by.
 	db, schema, name string
 
-	def     *definition
-	history []version
+	def *definition
+	// source is the table's name at the source; history its versions, as of
+	// historyGen.
+	source     string
+	history    []version
+	historyGen int
 	// current is the version in force, -1 before the first event.
 	current int
 
