@@ -19,7 +19,8 @@ func (c *cursor) fail() {
 	c.off = len(c.b)
 }
 
-// long reads a zig-zag varint.
+// long reads a zig-zag varint. Bits past the 64th are dropped, as the reference
+// implementation does: there are tables with snapshot ids above int64.
 func (c *cursor) long() int64 {
 	b, i := c.b, c.off
 	if i < len(b) && b[i] < 0x80 {
@@ -32,9 +33,6 @@ func (c *cursor) long() int64 {
 		v := b[i]
 		i++
 		if v < 0x80 {
-			if shift == 63 && v > 1 {
-				break
-			}
 			u |= uint64(v) << shift
 			c.off = i
 			return int64(u>>1) ^ -int64(u&1)
