@@ -102,8 +102,10 @@ func (b *Bound) AllMatch(m Metrics) bool {
 func factsOf(c *column, m Metrics) facts {
 	var f facts
 	count, known := m.ValueCount(c.id)
-	if !known || count < 0 {
-		count = m.Rows()
+	if rows := m.Rows(); !known || count < 0 {
+		count = rows
+	} else if rows >= 0 && count != rows {
+		count = -1 // some writer counted something else
 	}
 	nulls, nullsKnown := m.NullCount(c.id)
 	nans, nansKnown := m.NaNCount(c.id)

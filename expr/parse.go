@@ -464,9 +464,10 @@ func (p *parser) afterIn(column string) (Expr, error) {
 			p.next()
 			return leaf(opIn, column, values...), nil
 		}
-		if err := p.expectPunct(","); err != nil {
-			return nil, err
+		if !p.isPunct(",") {
+			return nil, p.unexpected("a comma or )")
 		}
+		p.next()
 	}
 }
 

@@ -250,7 +250,30 @@ func (t *through) ranges(n *node) *node {
 	if o == opLe || o == opGt {
 		r, _ = t.stepUp(r)
 	}
-	return &node{op: o, col: t.col, lit: r}
+	return t.aroundWrap(&node{op: o, col: t.col, lit: r})
+}
+
+// aroundWrap allows for truncated integers that wrapped: values within the width
+// of the smallest integer have results within the width of the largest.
+func (t *through) aroundWrap(n *node) *node {
+	var limit any
+	switch w := t.transform.Param; {
+	case t.transform.Kind != partition.TruncateTransform:
+		return n
+	case t.src.Kind == schema.KindInt:
+		limit = int32(math.MaxInt32 - w)
+	case t.src.Kind == schema.KindLong:
+		limit = int64(math.MaxInt64 - int64(w))
+	default:
+		return n
+	}
+	switch n.op {
+	case opLe:
+		return join(opOr, n, &node{op: opGt, col: t.col, lit: limit})
+	case opGt:
+		return join(opAnd, n, &node{op: opLe, col: t.col, lit: limit})
+	}
+	return n
 }
 
 // neighbour returns the next integer below or above; the value itself, which is
