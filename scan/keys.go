@@ -12,19 +12,19 @@ import (
 	"github.com/frazildb/frazil/schema"
 )
 
-// leaf is a primitive column: the top-level column it is in, pruned to it, and
-// how many structs to go down.
+// leaf is a column or member of structs: the top-level column it is in, pruned
+// to it, and how many structs to go down.
 type leaf struct {
 	root  schema.Field
 	depth int
-	field schema.Field // the primitive itself
+	field schema.Field // the member itself
 }
 
-// leafOf returns a column of s by id; false if there is none that can be read as
-// one value a row.
+// leafOf returns a column of s by id; false if there is none that has one value
+// a row.
 func leafOf(s *schema.Schema, id int) (leaf, bool) {
 	f, ok := s.FieldByID(id)
-	if !ok || f.Type.IsNested() {
+	if !ok {
 		return leaf{}, false
 	}
 	l := leaf{root: *f, field: *f}
@@ -48,7 +48,7 @@ func keyLeaf(t *metadata.Table, id int) (leaf, error) {
 	found := false
 	for _, s := range t.Schemas {
 		m, ok := leafOf(s, id)
-		if !ok {
+		if !ok || m.field.Type.IsNested() {
 			continue
 		}
 		if found && !l.field.Type.Equal(m.field.Type) && !schema.CanPromote(l.field.Type, m.field.Type, 3) {

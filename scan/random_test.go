@@ -47,10 +47,10 @@ func newModel(t *testing.T, seed uint64) *model {
 // Random appends and deletes of every kind, read with random options, give the
 // rows a list gives; and a filter in the scan those that a filter after it does.
 func TestRandomTables(t *testing.T) {
-	for _, seed := range seeds(t, 12) {
+	for _, seed := range seeds(t, 5) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			m := newModel(t, seed)
-			for range 25 {
+			for range 15 {
 				m.step()
 				m.compare(m.randomFilter(0))
 			}
@@ -220,7 +220,7 @@ func (m *model) planned(sc *scan.Scan) func(func(schema.Row, error) bool) {
 // Changes between consecutive snapshots, and over several, lead from the rows
 // of the one to the rows of the other.
 func TestRandomChanges(t *testing.T) {
-	for _, seed := range seeds(t, 6) {
+	for _, seed := range seeds(t, 4) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			m := newModel(t, seed)
 			before := map[int64]bool{}

