@@ -138,14 +138,7 @@ func retryable(err error) bool {
 // wait sleeps between a half and the whole of d.
 func (c *commit) wait(ctx context.Context, d time.Duration) error {
 	jitter := time.Duration(c.t.opts.Random() % uint64(d/2))
-	timer := time.NewTimer(d/2 + jitter)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return c.t.opts.Wait(ctx, d/2+jitter)
 }
 
 // attempt tries to commit on top of base. Every check runs anew: fencing,

@@ -59,6 +59,7 @@ type model struct {
 	wide    bool // the key has two columns
 	strs    bool // the key is a string
 	extra   bool // the column "extra" has been added
+	blind   bool // appends would be on a word the rival breaks
 
 	rows     map[string]schema.Row // keyed: key text → row
 	bag      map[string]int        // keyless: row text → count
@@ -220,7 +221,7 @@ func (m *model) change(w *table.Writer) {
 		m.note("delete %s", text(m.key(row)))
 		m.check(w.Delete(m.ctx, m.key(row)))
 		delete(m.rows, text(m.key(row)))
-	case p < 15 && m.rows[text(m.key(row))] == nil: // an append is on the caller's word that the key is new
+	case p < 15 && !m.blind && m.rows[text(m.key(row))] == nil: // an append is on the caller's word that the key is new
 		m.note("append %s", text(row))
 		m.check(w.Append(m.ctx, row))
 		m.rows[text(m.key(row))] = row
@@ -277,9 +278,11 @@ func (m *model) rivalCommit() {
 	w, err := m.rival.NewWriter(&table.WriterOptions{KeepSnapshots: -1})
 	m.check(err)
 	before := maps.Clone(m.rows)
+	m.blind = true
 	for range m.r.IntN(10) {
 		m.change(m.w)
 	}
+	m.blind = false
 	ours := m.rows
 	m.rows = before
 	m.note("rival:")
@@ -413,6 +416,7 @@ func (m *model) stagedCommit() {
 	}
 	_, err := m.tab.CommitStaged(m.ctx, staged, &table.WriterOptions{KeepSnapshots: -1}, nil)
 	m.check(err)
+	m.note("committed")
 }
 
 func (m *model) expected() []string {

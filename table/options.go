@@ -1,6 +1,7 @@
 package table
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"log/slog"
@@ -18,6 +19,8 @@ import (
 type Options struct {
 	// Clock gives the time of snapshots; default time.Now.
 	Clock func() time.Time
+	// Wait pauses between attempts, until ctx ends; default a timer.
+	Wait func(ctx context.Context, d time.Duration) error
 	// Random gives ids and jitter; default crypto/rand. With a seeded source and
 	// clock a run repeats exactly.
 	Random func() uint64
@@ -130,6 +133,9 @@ func (o *Options) withDefaults() Options {
 	if out.Clock == nil {
 		out.Clock = time.Now
 	}
+	if out.Wait == nil {
+		out.Wait = wait
+	}
 	if out.Random == nil {
 		out.Random = secureRandom
 	}
@@ -153,6 +159,17 @@ func (o *WriterOptions) withDefaults() WriterOptions {
 	setDefault(&out.ExpireGrace, 10*time.Minute)
 	setDefault(&out.Branch, "main")
 	return out
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func setDefault[T comparable](v *T, def T) {

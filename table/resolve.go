@@ -138,6 +138,9 @@ func (r *resolver) resolve(ctx context.Context, base *catalog.Entry, head *metad
 	if r.truncate {
 		head = nil
 	}
+	if head == nil && len(r.bag) == 0 {
+		return nil, nil
+	}
 	live, index, err := r.liveFiles(ctx, base, head)
 	if err != nil {
 		return nil, err
