@@ -397,9 +397,8 @@ func (p *parser) operator() (op, bool) {
 }
 
 func (p *parser) afterColumn(column string) (Expr, error) {
-	at := p.tok.at
 	if o, ok := p.operator(); ok {
-		at = p.tok.at
+		at := p.tok.at
 		v, err := p.literal("a literal")
 		if err != nil {
 			return nil, err
