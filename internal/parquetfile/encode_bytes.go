@@ -185,10 +185,14 @@ func (e *byteArrays) room(limit int) int {
 }
 
 func (e *byteArrays) pending() int {
-	if e.dict != nil {
-		return len(e.dict.idx) * bitWidth(len(e.dict.ends)) / 8
+	n := len(e.page)
+	if d := e.dict; d != nil {
+		n = len(d.idx)*bitWidth(len(d.ends))/8 + len(d.plain)
 	}
-	return len(e.page)
+	if d := e.done; d != nil {
+		n += len(d.plain)
+	}
+	return n
 }
 
 func (e *byteArrays) endPage(dst []byte) ([]byte, format.Encoding) {

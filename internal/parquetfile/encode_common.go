@@ -21,7 +21,7 @@ type values interface {
 	// add appends the selected slots of a leaf array to the page.
 	add(src *source, sel *selection) error
 	// room returns how many more PLAIN bytes fit a page of limit bytes, and
-	// pending the bytes of the page being filled.
+	// pending the bytes of the page being filled and of the dictionary.
 	room(limit int) int
 	pending() int
 	// endPage appends the encoded page to dst and starts another.

@@ -121,10 +121,14 @@ func (e *numbers[T, U]) dropDict() {
 func (e *numbers[T, U]) room(limit int) int { return limit - e.n*e.width }
 
 func (e *numbers[T, U]) pending() int {
-	if e.dict != nil {
-		return len(e.dict.idx) * bitWidth(len(e.dict.vals)) / 8
+	n := len(e.page) * e.width
+	if d := e.dict; d != nil {
+		n = len(d.idx)*bitWidth(len(d.vals))/8 + len(d.vals)*e.width
 	}
-	return len(e.page) * e.width
+	if d := e.done; d != nil {
+		n += len(d.vals) * e.width
+	}
+	return n
 }
 
 func (e *numbers[T, U]) endPage(dst []byte) ([]byte, format.Encoding) {

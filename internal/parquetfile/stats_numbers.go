@@ -48,7 +48,7 @@ func (r *numberRange[T]) add(v []T) (nans int) {
 		return 0
 	}
 	for _, x := range v {
-		if x == x { //nolint:all // false for NaN
+		if x == x { // false for NaN
 			r.merge(x, x)
 		}
 	}

@@ -39,6 +39,7 @@ type column struct {
 	rows         int64 // in ended pages
 	slots, nulls int64
 	uncompressed int64
+	ratio        float64 // compressed to uncompressed bytes of the last chunk
 
 	file columnTotals
 }
@@ -293,6 +294,9 @@ func (c *column) endChunk(wk *worker, fpp float64) error {
 
 // startChunk gets ready for the next row group.
 func (c *column) startChunk(pool *blockPool) {
+	if c.uncompressed > 0 {
+		c.ratio = float64(c.chunk.size) / float64(c.uncompressed)
+	}
 	c.file.values += c.slots
 	c.file.nulls += c.nulls
 	c.pages = c.pages[:0]
@@ -306,8 +310,12 @@ func (c *column) startChunk(pool *blockPool) {
 // buffered estimates the bytes the chunk would take if it were ended now.
 func (c *column) buffered() int64 {
 	pending := int64(c.vals.pending() + len(c.flat.bits) + len(c.reps)/4 + len(c.defs)/4)
+	ratio := c.ratio
 	if c.uncompressed > 0 {
-		pending = int64(float64(pending) * float64(c.chunk.size) / float64(c.uncompressed))
+		ratio = float64(c.chunk.size) / float64(c.uncompressed)
+	}
+	if ratio > 0 {
+		pending = int64(float64(pending) * ratio)
 	}
 	return c.chunk.size + int64(len(c.dictPage)) + pending
 }

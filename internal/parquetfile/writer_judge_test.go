@@ -133,7 +133,7 @@ func TestWriterJudges(t *testing.T) {
 	if keep := os.Getenv("FRAZIL_KEEP"); keep != "" {
 		dir = keep
 	}
-	for i := range 60 {
+	for i := range 30 {
 		rnd := rand.New(rand.NewPCG(seed, uint64(i)))
 		saveFile(t, dir, fmt.Sprintf("%03d", i), randomFile(t, rnd, true))
 	}

@@ -436,7 +436,8 @@ func TestWriterGarbageUnderNulls(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &written{schema: s, data: buf.Bytes(), opts: &WriterOptions{}, result: res, rows: []schema.Row{
-		{"aa", int32(1), []any{int32(1), int32(2)}}, {nil, nil, nil}, {"bb", int32(3), []any{int32(5), int32(6)}}}}
+		{"aa", int32(1), []any{int32(1), int32(2)}}, {nil, nil, nil}, {"bb", int32(3), []any{int32(5), int32(6)}},
+	}}
 	f.leaves = make([][][]entry, 3)
 	for _, r := range f.rows {
 		for k, e := range shredRow(s.Fields, r) {
