@@ -95,7 +95,6 @@ func TestNew(t *testing.T) {
 	}
 	for name, o := range map[string]NewOptions{
 		"no schema":       {Location: "x"},
-		"no location":     {Schema: testSchema()},
 		"version 4":       {Schema: testSchema(), Location: "x", FormatVersion: 4},
 		"reserved":        {Schema: testSchema(), Location: "x", Properties: map[string]string{"uuid": "x"}},
 		"unknown column":  {Schema: testSchema(), Location: "x", Partition: []partition.Field{partition.Day("nope")}},

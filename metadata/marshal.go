@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -48,6 +49,9 @@ func (l *metadataLog) UnmarshalJSON(b []byte) error {
 func (t *Table) Marshal() ([]byte, error) {
 	if t.unsigned != "" {
 		return nil, fmt.Errorf("table %s: snapshot id %s does not fit 64 signed bits: the table can only be read", t.Location, t.unsigned)
+	}
+	if t.Location == "" {
+		return nil, errors.New("the table has no location yet")
 	}
 	size := 4096
 	for i := range t.Snapshots {
