@@ -76,7 +76,7 @@ func (in *ingestion) run(ctx context.Context, args []string) error {
 		if name == "" {
 			return usagef("ingest: give the table, namespace.table, before the file: only debezium events name their own")
 		}
-		return in.rows(ctx, name, files)
+		return usagef("ingest: rows come next")
 	case "":
 		return usagef("ingest: cannot tell the format of %s: give --format debezium, jsonl, csv, parquet or arrow", files[0])
 	}
@@ -156,23 +156,24 @@ func (in *ingestion) debezium(ctx context.Context, name string, files []string) 
 		return err
 	}
 	defer closeCat()
-	var total cdc.Stats
-	start := time.Now()
-	for _, f := range files {
-		st, err := in.debeziumFile(ctx, f, name, cdc.NewTables(cat, to))
-		total.Events += st.Events
-		total.Rows += st.Rows
-		total.Skipped += st.Skipped
-		total.Commits += st.Commits
-		total.DeadLetters += st.DeadLetters
-		total.Tables = max(total.Tables, st.Tables)
-		total.Evolutions += st.Evolutions
-		total.Truncates += st.Truncates
-		if err != nil {
-			return err
-		}
+	p := in.e.progress("ingest", "events")
+	defer p.end()
+	r, closeInputs, err := in.reader(files, name, p)
+	if err != nil {
+		return err
 	}
-	return in.report(total, time.Since(start))
+	defer closeInputs()
+	ao := &cdc.Options{CommitRows: in.commitRows, CommitInterval: in.commitInterval, Replay: in.replay}
+	closeLetters, err := in.deadLetters(ao)
+	if err != nil {
+		return err
+	}
+	st, err := cdc.Run(ctx, counted{r, p}, cdc.NewTables(cat, to), ao)
+	p.end()
+	if err = errors.Join(err, closeLetters()); err != nil {
+		return err
+	}
+	return in.report(st, time.Since(p.start))
 }
 
 func (in *ingestion) report(st cdc.Stats, took time.Duration) error {
@@ -190,39 +191,51 @@ func (in *ingestion) report(st cdc.Stats, took time.Duration) error {
 	return nil
 }
 
-func (in *ingestion) debeziumFile(ctx context.Context, path, name string, sink cdc.Sink) (cdc.Stats, error) {
-	p := in.e.progress("ingest "+path, "events")
-	defer p.end()
-	file, size, err := in.e.input(path)
-	if err != nil {
-		return cdc.Stats{}, err
-	}
-	defer file.Close()
-	p.total.Store(size)
+// reader opens the event files and the schema history.
+func (in *ingestion) reader(files []string, name string, p *progress) (*debezium.Reader, func(), error) {
+	closeAll := func() {}
 	o := &debezium.Options{Table: name, Warn: func(w debezium.Warning) { in.warn(w.Table, w.Reason) }}
-	if in.schemaChanges != "" {
-		h, _, err := in.e.input(in.schemaChanges)
-		if err != nil {
-			return cdc.Stats{}, err
-		}
-		defer h.Close()
-		o.SchemaChanges = h
-	}
 	if name != "" && len(in.key) > 0 {
 		o.Keys = map[string][]string{name: in.key}
 	}
-	r, err := debezium.NewReader(p.reader(file), filepath.Base(path), o)
-	if err != nil {
-		return cdc.Stats{}, err
+	if in.schemaChanges != "" {
+		h, _, err := in.e.input(in.schemaChanges)
+		if err != nil {
+			return nil, nil, err
+		}
+		closeAll = func() { _ = h.Close() }
+		o.SchemaChanges = h
 	}
-	defer r.Close()
-	ao := &cdc.Options{CommitRows: in.commitRows, CommitInterval: in.commitInterval, Replay: in.replay}
-	done, err := in.deadLetters(ao)
-	if err != nil {
-		return cdc.Stats{}, err
+	var inputs []debezium.Input
+	for _, f := range files {
+		if f != "-" {
+			st, err := os.Stat(f)
+			if err != nil {
+				closeAll()
+				return nil, nil, err
+			}
+			p.total.Add(st.Size())
+		}
+		inputs = append(inputs, debezium.Input{Name: filepath.Base(f), Open: func() (io.ReadCloser, error) {
+			file, _, err := in.e.input(f)
+			if err != nil {
+				return nil, err
+			}
+			return readCloser{p.reader(file), file}, nil
+		}})
 	}
-	st, err := cdc.Run(ctx, counted{r, p}, sink, ao)
-	return st, errors.Join(err, done())
+	r, err := debezium.NewReader(inputs, o)
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	return r, func() { _ = r.Close(); closeAll() }, nil
+}
+
+// readCloser reads through one object and closes another.
+type readCloser struct {
+	io.Reader
+	io.Closer
 }
 
 // counted counts the events of a source.

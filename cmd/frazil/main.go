@@ -113,8 +113,8 @@ type command struct {
 // commands in the order of help.
 func commands() []command {
 	return []command{
-		demoCommand, createCommand, alterCommand, dropCommand, tablesCommand, describeCommand, metadataCommand,
-		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, benchCommand, versionCommand,
+		createCommand, alterCommand, dropCommand, tablesCommand, describeCommand, metadataCommand,
+		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, versionCommand,
 	}
 }
 
