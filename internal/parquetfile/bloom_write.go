@@ -16,9 +16,11 @@ const maxBloomBytes = 128 << 20
 // measured on its bits stays within fpp: that sizes it by the distinct values
 // without counting them. Sizes are powers of two because Arrow C++ refuses
 // others.
-func encodeBloom(hashes []uint64, fpp float64) []byte {
-	f := make(bloom.SplitBlockFilter, bloomBlocks(len(hashes), fpp))
-	f.InsertBulk(hashes)
+func encodeBloom(hashes *hashList, fpp float64) []byte {
+	f := make(bloom.SplitBlockFilter, bloomBlocks(hashes.n, fpp))
+	for _, h := range hashes.blocks() {
+		f.InsertBulk(h)
+	}
 	for len(f) > 1 {
 		half := foldBloom(f)
 		if bloomRate(half) > fpp {

@@ -126,7 +126,7 @@ func (e *byteArrays) plainStats(spans []span, data []byte) {
 	}
 	if e.bloom {
 		for _, s := range spans {
-			e.hashes = append(e.hashes, xxhash.Sum64(data[s.lo:s.hi]))
+			e.hashes.add(xxhash.Sum64(data[s.lo:s.hi]))
 		}
 	}
 }
@@ -171,7 +171,7 @@ func (e *byteArrays) abandon() {
 func (e *byteArrays) hashDict(d *byteDict) {
 	for i := range d.ends {
 		s := d.span(uint32(i))
-		e.hashes = append(e.hashes, xxhash.Sum64(d.plain[s.lo:s.hi]))
+		e.hashes.add(xxhash.Sum64(d.plain[s.lo:s.hi]))
 	}
 }
 

@@ -53,14 +53,13 @@ type common struct {
 	entries   int // dictionary entries when the page began
 	dictLimit int // bytes
 	bloom     bool
-	hashes    []uint64 // of the chunk's values, for the bloom filter
+	hashes    hashList // of the chunk's values, for the bloom filter
 }
 
 func (c *common) state() *common { return c }
 
 func (c *common) startChunk() {
 	c.dictPages, c.entries = 0, 0
-	c.hashes = c.hashes[:0]
 }
 
 // sampleFails reports whether the chunk's first values are too varied for a

@@ -38,7 +38,7 @@ func (e *fixedArrays) add(src *source, sel *selection) error {
 	e.stats(vals)
 	if e.bloom {
 		for v := vals; len(v) > 0; v = v[e.width:] {
-			e.hashes = append(e.hashes, xxhash.Sum64(v[:e.width]))
+			e.hashes.add(xxhash.Sum64(v[:e.width]))
 		}
 	}
 	return nil

@@ -63,12 +63,14 @@ func (e *numbers[T, U]) plainStats(vals []U) {
 }
 
 func (e *numbers[T, U]) hash(vals []U) {
-	at := len(e.hashes)
-	e.hashes = append(e.hashes, make([]uint64, len(vals))...)
-	if e.width == 8 {
-		xxhash.MultiSum64Uint64(e.hashes[at:], castSlice[uint64](vals))
-	} else {
-		xxhash.MultiSum64Uint32(e.hashes[at:], castSlice[uint32](vals))
+	for len(vals) > 0 {
+		h := e.hashes.room(len(vals))
+		if e.width == 8 {
+			xxhash.MultiSum64Uint64(h, castSlice[uint64](vals[:len(h)]))
+		} else {
+			xxhash.MultiSum64Uint32(h, castSlice[uint32](vals[:len(h)]))
+		}
+		vals = vals[len(h):]
 	}
 }
 

@@ -359,18 +359,16 @@ func checkBlooms(t *testing.T, w *written, rnd *rand.Rand) {
 func parquetValue(t parquet.Type, b []byte) parquet.Value { return t.Kind().Value(b) }
 
 func TestBloomSize(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(3, 4))
 	for _, distinct := range []int{1, 10, 1000, 50_000} {
-		hashes := make([]uint64, 100_000)
-		for i := range hashes {
-			hashes[i] = uint64(i%distinct+1) * 0x9E3779B97F4A7C15
+		hashes := hashList{pool: new(blockPool)}
+		for i := range 100_000 {
+			hashes.add(uint64(i%distinct+1) * 0x9E3779B97F4A7C15)
 		}
-		b := encodeBloom(hashes, 0.01)
+		b := encodeBloom(&hashes, 0.01)
 		bits := float64(len(b)-len(bloomHeader(1))) * 8 / float64(distinct)
 		t.Logf("%d distinct: %d bytes, %.1f bits each", distinct, len(b), bits)
 		if distinct > 100 && (bits > 25 || bits < 8) {
 			t.Errorf("%d distinct values take %.1f bits each", distinct, bits)
 		}
 	}
-	_ = rnd
 }

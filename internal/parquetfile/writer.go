@@ -321,7 +321,11 @@ func (w *Writer) Close() (*Result, error) {
 // Abort releases buffers and writes nothing more; it is a no-op after Close.
 func (w *Writer) Abort() {
 	w.err = ErrWriterClosed
+	for _, c := range w.columns {
+		c.chunk.release(&w.pool)
+		c.vals.state().hashes.release(&w.pool)
+	}
 	w.columns, w.groups = nil, nil
-	w.pool.free = nil
+	w.pool.release()
 	w.team.release()
 }

@@ -271,8 +271,8 @@ func (c *column) endChunk(wk *worker, fpp float64) error {
 	}
 	c.done = c.vals.endChunk()
 	c.dictPage, c.bloom = c.dictPage[:0], nil
-	if st := c.vals.state(); st.bloom && len(st.hashes) > 0 {
-		c.bloom = encodeBloom(st.hashes, fpp)
+	if st := c.vals.state(); st.bloom && st.hashes.n > 0 {
+		c.bloom = encodeBloom(&st.hashes, fpp)
 	}
 	if c.done.dictLen == 0 {
 		return nil
@@ -301,6 +301,7 @@ func (c *column) startChunk(pool *blockPool) {
 	c.file.nulls += c.nulls
 	c.pages = c.pages[:0]
 	c.chunk.release(pool)
+	c.vals.state().hashes.release(pool)
 	c.dictPage, c.bloom, c.done = c.dictPage[:0], nil, chunkValues{}
 	c.rows, c.slots, c.nulls, c.uncompressed = 0, 0, 0, 0
 	c.resetPage()
