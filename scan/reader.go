@@ -147,7 +147,7 @@ func (r *fileReader) open(ctx context.Context) (err error) {
 		}
 	}()
 	for _, g := range r.file.RowGroups() {
-		if r.ft.Length > 0 && (g.Offset < r.ft.Start || g.Offset >= r.ft.Start+r.ft.Length) || g.Rows == 0 {
+		if !r.ft.covers(g.Offset) || g.Rows == 0 {
 			continue
 		}
 		if r.x.keepGroup != nil {

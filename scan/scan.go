@@ -142,6 +142,12 @@ type FileTask struct {
 	Equality  []*manifest.Entry
 }
 
+// covers reports whether the row group that starts at offset is part of the
+// task.
+func (f *FileTask) covers(offset int64) bool {
+	return f.Length == 0 || offset >= f.Start && offset-f.Start < f.Length
+}
+
 // fileError adds a data or delete file's path to an error and marks those that
 // mean the file is not what the snapshot says.
 func fileError(kind, path string, err error) error {

@@ -3,6 +3,7 @@ package scan
 import (
 	"context"
 	"iter"
+	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -78,7 +79,8 @@ func split(f FileTask, target int64) []FileTask {
 			cut(o)
 		}
 	}
-	cut(df.FileSize)
+	// The manifest's file size may be wrong: the last part takes all there is.
+	cut(math.MaxInt64)
 	return out
 }
 
@@ -107,10 +109,10 @@ func idOf(f *manifest.DataFile) deleteID {
 // files already there cost nothing more.
 func (b *bin) weigh(f *FileTask) {
 	w := int64(openCost)
-	if f.Length > 0 {
-		w += f.Length
+	if size := f.Data.File.FileSize; f.Length > 0 {
+		w += max(0, min(f.Length, size-f.Start))
 	} else {
-		w += f.Data.File.FileSize
+		w += size
 	}
 	add := func(e *manifest.Entry, size int64) {
 		if id := idOf(e.File); !b.deletes[id] {
