@@ -93,15 +93,15 @@ func (s *dirSyncer) ensure(root *os.Root, dir string, durable bool) error {
 	if known {
 		return nil
 	}
-	if !durable {
-		return root.MkdirAll(dir, 0o755)
-	}
 	up := parent(dir)
-	if err := s.ensure(root, up, true); err != nil {
+	if err := s.ensure(root, up, durable); err != nil {
 		return err
 	}
 	if err := root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
+	}
+	if !durable {
+		return nil
 	}
 	f, err := root.Open(dirName(up))
 	if err != nil {

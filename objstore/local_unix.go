@@ -29,11 +29,15 @@ func lockDirectory(sub *os.Root) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		if !errors.Is(err, syscall.EINTR) {
-			break
-		}
+	// Not f.Fd, which would make the descriptor blocking by four more calls.
+	conn, err := f.SyscallConn()
+	if err == nil {
+		cerr := conn.Control(func(fd uintptr) {
+			for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
+				err = syscall.Flock(int(fd), syscall.LOCK_EX)
+			}
+		})
+		err = errors.Join(err, cerr)
 	}
 	if err != nil {
 		f.Close()

@@ -20,7 +20,11 @@ func TestLocalLazy(t *testing.T) {
 }
 
 func TestLocalProcesses(t *testing.T) {
-	objstoretest.RaceProcesses(t, 4, 2000, func(dir string) (objstore.Store, error) {
+	keys := 2000
+	if testing.Short() {
+		keys = 200
+	}
+	objstoretest.RaceProcesses(t, 4, keys, func(dir string) (objstore.Store, error) {
 		return objstore.NewLocal(dir, nil)
 	})
 }

@@ -18,6 +18,7 @@ func (s Suite) Faults(t *testing.T) {
 		t.Run(fmt.Sprintf("Single/base=%v", withBase), func(t *testing.T) { s.singleFaults(t, withBase) })
 	}
 	t.Run("Random", s.randomFaults)
+	t.Run("Create", s.createFaults)
 }
 
 // faulty is a table in a store with faults.
@@ -135,6 +136,48 @@ func (s Suite) singleFaults(t *testing.T, withBase bool) {
 	if outcomes["committed"] == 0 || outcomes["unknown"] == 0 {
 		t.Errorf("the faults tried nothing: %v", outcomes)
 	}
+}
+
+// createFaults makes every store call of a creation fail.
+func (s Suite) createFaults(t *testing.T) {
+	seen := map[string]int{}
+	for n := int64(1); ; n++ {
+		beyond := true
+		for _, mode := range faultstore.Modes() {
+			if mode == faultstore.Delay {
+				continue
+			}
+			what := fmt.Sprintf("call %d %s", n, mode)
+			f := &faulty{suite: s, store: faultstore.New(s.store(t), nil)}
+			f.cat = s.Open(t, f.store)
+			m := newTable(t)
+			f.store.Arm(&faultstore.Plan{Faults: []faultstore.Fault{{Call: n, Mode: mode}}})
+			_, err := f.cat.CreateTable(t.Context(), orders, m)
+			beyond = beyond && f.store.Calls() < n
+			f.store.Arm(nil)
+			f.cat = f.reopen(t)
+			e, lerr := f.cat.LoadTable(t.Context(), orders)
+			there := lerr == nil && e.Metadata.UUID == m.UUID
+			switch {
+			case lerr != nil && !errors.Is(lerr, catalog.ErrNotFound):
+				t.Errorf("%s: create: %v; load: %v", what, err, lerr)
+			case err == nil && !there:
+				t.Errorf("%s: created and lost: %v", what, lerr)
+			case err != nil && !errors.Is(err, catalog.ErrUnknownOutcome) && there:
+				t.Errorf("%s: created, but the error is %v", what, err)
+			}
+			if !there {
+				if _, err := f.cat.CreateTable(t.Context(), orders, newTable(t)); err != nil {
+					t.Errorf("%s: create again: %v", what, err)
+				}
+			}
+			seen[outcome(err)]++
+		}
+		if beyond {
+			break
+		}
+	}
+	t.Logf("outcomes: %v", seen)
 }
 
 // rival returns a delay in which three other commits are made.

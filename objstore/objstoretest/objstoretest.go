@@ -503,9 +503,9 @@ func testRaceIfAbsent(t *testing.T, s objstore.Store) {
 	}
 }
 
-// testRaceIfMatch increments a counter from 8 goroutines: no update is lost.
+// testRaceIfMatch increments a counter from 4 goroutines: no update is lost.
 func testRaceIfMatch(t *testing.T, s objstore.Store) {
-	const racers, each = 8, 12
+	const racers, each = 4, 12
 	ctx, uri := t.Context(), objstore.Join(s.Root(), "counter")
 	put(t, s, "counter", "0", nil)
 	if err := s.Put(ctx, objstore.Join(s.Root(), "x"), nil, &objstore.PutOptions{IfMatch: "none"}); errors.Is(err, errors.ErrUnsupported) {
@@ -556,7 +556,7 @@ func testRacePutDelete(t *testing.T, s objstore.Store) {
 	for g := range 8 {
 		wg.Go(func() {
 			uri := objstore.Join(s.Root(), "p/q/r", fmt.Sprint(g))
-			for range 25 {
+			for range 10 {
 				if err := s.Put(t.Context(), uri, []byte("x"), &objstore.PutOptions{IfAbsent: true, Volatile: g%2 == 0}); err != nil {
 					t.Error(err)
 					return

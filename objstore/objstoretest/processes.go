@@ -32,7 +32,7 @@ func RaceProcesses(t *testing.T, processes, keys int, open func(dir string) (obj
 	outputs := make([]bytes.Buffer, processes)
 	children := make([]*exec.Cmd, processes)
 	for i := range children {
-		c := exec.CommandContext(t.Context(), exe, "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
+		c := exec.CommandContext(t.Context(), exe, "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1", fmt.Sprintf("-test.short=%v", testing.Short()))
 		c.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s", childVariable, i, dir))
 		c.Stdout, c.Stderr = &outputs[i], &outputs[i]
 		if err := c.Start(); err != nil {
