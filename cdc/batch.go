@@ -17,7 +17,6 @@ type Builder struct {
 	cols      []*ColumnBuilder
 	ops       []Op
 	unchanged []mark
-	bytes     int64
 }
 
 // mark is a value that the source did not send.

@@ -22,8 +22,9 @@ type Memory struct {
 	tables map[string]*MemoryTable
 	// Fail, when set, is asked before every commit; an error fails it.
 	Fail func(table string) error
-	// Eager makes changes of columns visible at once rather than with the next
-	// commit, as tables do whose metadata changes by a commit of its own.
+	// Eager makes changes of columns, where no rows wait, visible at once rather
+	// than with the next commit, as tables do whose metadata changes by a commit of
+	// its own.
 	Eager bool
 }
 
@@ -47,7 +48,7 @@ func (m *Memory) Names() []string {
 // Open opens a table.
 func (m *Memory) Open(_ context.Context, name string) (cdc.TableSink, error) {
 	if t := m.Table(name); t != nil {
-		return &memorySink{m: m, t: t, work: t.state.clone()}, nil
+		return &memorySink{m: m, t: t, shape: t.state.shape}, nil
 	}
 	return nil, nil
 }
@@ -62,7 +63,7 @@ func (m *Memory) Create(_ context.Context, name string, shape *cdc.Shape) (cdc.T
 	t := &MemoryTable{name: name}
 	t.state = state{shape: shape, rows: map[string]schema.Row{}, bag: map[string]*bagRow{}}
 	m.tables[name] = t
-	return &memorySink{m: m, t: t, work: t.state.clone()}, nil
+	return &memorySink{m: m, t: t, shape: t.state.shape}, nil
 }
 
 // MemoryTable is a table of a Memory.
@@ -87,17 +88,6 @@ type state struct {
 type bagRow struct {
 	row schema.Row
 	n   int
-}
-
-func (s *state) clone() state {
-	out := *s
-	out.rows, out.gone = maps.Clone(s.rows), map[string]schema.Row{}
-	out.bag = make(map[string]*bagRow, len(s.bag))
-	for k, b := range s.bag {
-		c := *b
-		out.bag[k] = &c
-	}
-	return out
 }
 
 // Shape returns the table's columns.
@@ -130,21 +120,22 @@ func (t *MemoryTable) Sum(o *Table) (*Sum, error) {
 	return s, t.Rows(func(r schema.Row) error { return s.Add(o, fields, r) })
 }
 
-// memorySink is a table that is written.
+// memorySink is a table that is written. What it is given waits for the commit.
 type memorySink struct {
-	m    *Memory
-	t    *MemoryTable
-	work state
-	n    int64
+	m     *Memory
+	t     *MemoryTable
+	shape *cdc.Shape
+	todo  []func(*state) error
+	n     int64
 }
 
-func (k *memorySink) Shape() *cdc.Shape            { return k.work.shape }
+func (k *memorySink) Shape() *cdc.Shape            { return k.shape }
 func (k *memorySink) Positions() map[string]string { return k.t.state.positions }
 func (k *memorySink) Buffered() (int64, int64)     { return k.n, k.n }
 func (k *memorySink) Close() error                 { return nil }
 
 func (k *memorySink) Discard() error {
-	k.work, k.n = k.t.state.clone(), 0
+	k.todo, k.n, k.shape = nil, 0, k.t.state.shape
 	return nil
 }
 
@@ -154,27 +145,39 @@ func (k *memorySink) Commit(_ context.Context, positions map[string]string) erro
 			return err
 		}
 	}
-	k.work.positions = positions
-	k.t.state = k.work
+	s := &k.t.state
+	s.gone = map[string]schema.Row{}
+	for _, do := range k.todo {
+		if err := do(s); err != nil {
+			return err
+		}
+	}
+	s.positions = positions
 	k.t.Commits++
-	k.work, k.n = k.t.state.clone(), 0
+	k.todo, k.n = nil, 0
 	return nil
 }
 
 func (k *memorySink) Truncate(context.Context) error {
-	clear(k.work.rows)
-	clear(k.work.bag)
+	k.todo = append(k.todo, func(s *state) error {
+		clear(s.rows)
+		clear(s.bag)
+		return nil
+	})
 	return nil
 }
 
 // Evolve maps every row to the new columns.
 func (k *memorySink) Evolve(_ context.Context, shape *cdc.Shape) error {
-	k.work.evolve(shape)
-	if k.m.Eager {
-		next := k.t.state.clone()
-		next.evolve(shape)
-		k.t.state = next
+	k.shape = shape
+	if k.m.Eager && len(k.todo) == 0 {
+		k.t.state.evolve(shape)
+		return nil
 	}
+	k.todo = append(k.todo, func(s *state) error {
+		s.evolve(shape)
+		return nil
+	})
 	return nil
 }
 
@@ -243,44 +246,45 @@ func keyOf(r schema.Row, cols []int) string {
 	return out
 }
 
-// Apply applies the rows of a batch.
+// Apply takes the rows of a batch.
 func (k *memorySink) Apply(_ context.Context, b *cdc.Batch) error {
-	defer b.Rows.Release()
-	if !b.Shape.SameColumns(k.work.shape) {
+	if !b.Shape.SameColumns(k.shape) {
 		return errors.New("a batch of another shape than the table's")
 	}
-	keys, err := k.work.shape.KeyIndexes()
-	if err != nil {
-		return err
-	}
-	if len(keys) == 0 {
-		keys = nil
-	}
+	k.n += int64(b.Len())
+	k.todo = append(k.todo, func(s *state) error {
+		defer b.Rows.Release()
+		keys, err := b.Shape.KeyIndexes()
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			return k.applyBag(s, b)
+		}
+		return applyKeyed(s, b, keys)
+	})
+	return nil
+}
+
+func applyKeyed(s *state, b *cdc.Batch, keys []int) error {
 	var from schema.Row
 	for i, op := range b.Ops {
 		row := RowAt(b, i)
-		k.n++
-		if keys == nil {
-			if err := k.applyBag(op, row); err != nil {
-				return err
-			}
-			continue
-		}
 		key := keyOf(row, keys)
 		switch op {
 		case cdc.OpDelete:
-			if old, ok := k.work.rows[key]; ok {
-				k.work.gone[key] = old
+			if old, ok := s.rows[key]; ok {
+				s.gone[key] = old
 			}
-			delete(k.work.rows, key)
+			delete(s.rows, key)
 		case cdc.OpOldKey:
-			if from = k.work.gone[key]; from == nil {
-				from = k.work.rows[key]
+			if from = s.gone[key]; from == nil {
+				from = s.rows[key]
 			}
 			continue
 		default:
 			if from == nil {
-				from = k.work.rows[key]
+				from = s.rows[key]
 			}
 			for c, m := range b.Unchanged {
 				if m != nil && m.Get(i) {
@@ -290,27 +294,30 @@ func (k *memorySink) Apply(_ context.Context, b *cdc.Batch) error {
 					row[c] = from[c]
 				}
 			}
-			k.work.rows[key] = row
+			s.rows[key] = row
 		}
 		from = nil
 	}
 	return nil
 }
 
-func (k *memorySink) applyBag(op cdc.Op, row schema.Row) error {
-	key := keyOf(row, nil)
-	b := k.work.bag[key]
-	switch {
-	case op == cdc.OpInsert && b == nil:
-		k.work.bag[key] = &bagRow{row, 1}
-	case op == cdc.OpInsert:
-		b.n++
-	case op != cdc.OpDelete:
-		return fmt.Errorf("operation %d in a table without a key", op)
-	case b == nil || b.n == 0:
-		k.t.Missing++
-	default:
-		b.n--
+func (k *memorySink) applyBag(s *state, b *cdc.Batch) error {
+	for i, op := range b.Ops {
+		row := RowAt(b, i)
+		key := keyOf(row, nil)
+		have := s.bag[key]
+		switch {
+		case op == cdc.OpInsert && have == nil:
+			s.bag[key] = &bagRow{row, 1}
+		case op == cdc.OpInsert:
+			have.n++
+		case op != cdc.OpDelete:
+			return fmt.Errorf("operation %d in a table without a key", op)
+		case have == nil || have.n == 0:
+			k.t.Missing++
+		default:
+			have.n--
+		}
 	}
 	return nil
 }

@@ -50,6 +50,16 @@ func Text(c *Column, t schema.Type, v any) (string, error) {
 		if s, ok := v.(string); ok {
 			return s, nil
 		}
+	case "bool":
+		if b, ok := v.(bool); ok {
+			return strconv.FormatBool(b), nil
+		}
+	}
+	return otherText(c, t, v)
+}
+
+func otherText(c *Column, t schema.Type, v any) (string, error) {
+	switch c.Kind {
 	case "bytes":
 		if b, ok := v.([]byte); ok {
 			return base64.StdEncoding.EncodeToString(b), nil
@@ -74,10 +84,6 @@ func Text(c *Column, t schema.Type, v any) (string, error) {
 		if g, ok := v.(schema.Row); ok && len(g) == 2 {
 			return geometryText(g)
 		}
-	case "bool":
-		if b, ok := v.(bool); ok {
-			return strconv.FormatBool(b), nil
-		}
 	}
 	return "", fmt.Errorf("a value of type %s (Go %T) has no text of kind %s", t, v, c.Kind)
 }
@@ -96,7 +102,7 @@ func integerText(v any) (string, error) {
 	case decimal128.Num:
 		return v.ToString(0), nil
 	}
-	return "", fmt.Errorf("Go %T is no whole number", v)
+	return "", fmt.Errorf("a value of Go type %T is no whole number", v)
 }
 
 func float32Text(f float32, digits int) (string, error) {

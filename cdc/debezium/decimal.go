@@ -40,21 +40,23 @@ func (v u128) signed(neg bool) decimal128.Num {
 	return n
 }
 
-// parseDecimal reads a number as text, plain or with an exponent, as the unscaled
-// value of decimal(precision, scale). Digits past the scale must be zeros unless
-// round is set; then they round half to even, as floating point does.
-func parseDecimal(s []byte, precision, scale int, round bool) (decimal128.Num, error) {
-	bad := func(why string) (decimal128.Num, error) {
-		return decimal128.Num{}, fmt.Errorf("%q %s decimal(%d,%d)", clip(s), why, precision, scale)
+// number is a decimal text taken apart: v × 10^exp, and what was dropped past 38
+// digits: rest is the first digit of it, sticky tells that others are not zero.
+type number struct {
+	v      u128
+	neg    bool
+	exp    int
+	rest   byte
+	sticky bool
+}
+
+// scanDecimal takes a plain number, or one with an exponent, apart.
+func scanDecimal(s []byte) (n number, ok bool) {
+	i := 0
+	if len(s) > 0 && (s[0] == '-' || s[0] == '+') {
+		n.neg, i = s[0] == '-', 1
 	}
-	i, neg := 0, false
-	if i < len(s) && (s[i] == '-' || s[i] == '+') {
-		neg, i = s[i] == '-', 1
-	}
-	var v u128
-	digits, point, exp := 0, -1, 0
-	// rest is the first digit that was dropped past 38, sticky any other one.
-	dropped, rest, sticky := 0, byte(0), false
+	digits, point, dropped := 0, -1, 0
 	for ; i < len(s); i++ {
 		c := s[i]
 		if c == '.' && point < 0 {
@@ -64,67 +66,74 @@ func parseDecimal(s []byte, precision, scale int, round bool) (decimal128.Num, e
 		if c|0x20 == 'e' && digits > 0 {
 			e, ok := parseInt(trimPlus(s[i+1:]))
 			if !ok || e > 1000 || e < -1000 {
-				return bad("is not a")
+				return n, false
 			}
-			exp = int(e)
+			n.exp = int(e)
 			break
 		}
 		d := c - '0'
 		if d > 9 {
-			return bad("is not a")
+			return n, false
 		}
 		digits++
-		if dropped > 0 || !v.less(pow10[37]) {
-			if dropped == 0 {
-				rest = d
-			} else if d != 0 {
-				sticky = true
-			}
-			dropped++
+		switch {
+		case dropped == 0 && n.v.less(pow10[37]):
+			n.v, _ = n.v.mul10(uint64(d))
 			continue
+		case dropped == 0:
+			n.rest = d
+		case d != 0:
+			n.sticky = true
 		}
-		v, _ = v.mul10(uint64(d))
-	}
-	if digits == 0 {
-		return bad("is not a")
+		dropped++
 	}
 	if point < 0 {
 		point = digits
 	}
-	// The value is v × 10^shift units of the scale.
-	shift := exp + scale - (digits - point) + dropped
+	n.exp += dropped - (digits - point)
+	return n, digits > 0
+}
+
+// parseDecimal reads a number as text, plain or with an exponent, as the unscaled
+// value of decimal(precision, scale). Digits past the scale must be zeros unless
+// round is set; then they round half to even, as floating point does.
+func parseDecimal(s []byte, precision, scale int, round bool) (decimal128.Num, error) {
+	bad := func(why string) (decimal128.Num, error) {
+		return decimal128.Num{}, fmt.Errorf("%q %s decimal(%d,%d)", clip(s), why, precision, scale)
+	}
+	n, ok := scanDecimal(s)
+	if !ok {
+		return bad("is not a")
+	}
+	shift := n.exp + scale
 	for ; shift < 0; shift++ {
-		if rest != 0 {
-			sticky = true
-		}
-		v, rest = v.div10()
-		if v == (u128{}) && shift < -40 {
-			shift = -40
+		n.sticky = n.sticky || n.rest != 0
+		if n.v, n.rest = n.v.div10(); n.v == (u128{}) {
+			shift = max(shift, -2)
 		}
 	}
-	if dropped > 0 && shift > 0 && (rest != 0 || sticky || v != (u128{})) {
-		return bad("does not fit")
+	if shift > 0 && (n.rest != 0 || n.sticky) {
+		return bad("does not fit") // 38 digits and more
 	}
-	for ; shift > 0 && v != (u128{}); shift-- {
-		var ok bool
-		if v, ok = v.mul10(0); !ok {
+	for ; shift > 0 && n.v != (u128{}); shift-- {
+		if n.v, ok = n.v.mul10(0); !ok {
 			return bad("does not fit")
 		}
 	}
-	if rest != 0 || sticky {
+	if n.rest != 0 || n.sticky {
 		if !round {
 			return bad("has too many fraction digits for")
 		}
-		if rest > 5 || rest == 5 && (sticky || v.lo&1 == 1) {
+		if n.rest > 5 || n.rest == 5 && (n.sticky || n.v.lo&1 == 1) {
 			var c uint64
-			v.lo, c = bits.Add64(v.lo, 1, 0)
-			v.hi += c
+			n.v.lo, c = bits.Add64(n.v.lo, 1, 0)
+			n.v.hi += c
 		}
 	}
-	if !v.less(pow10[precision]) {
+	if !n.v.less(pow10[precision]) {
 		return bad("does not fit")
 	}
-	return v.signed(neg), nil
+	return n.v.signed(n.neg), nil
 }
 
 func trimPlus(s []byte) []byte {

@@ -41,21 +41,55 @@ type message struct {
 	block val
 	flat  bool
 
-	op           byte
-	before       rowVals
-	after        rowVals
-	src          source
-	tx           val
-	ddl          bool
-	payload      val
-	envelopeSeen int
-	otherSeen    int
+	op      byte
+	before  rowVals
+	after   rowVals
+	src     source
+	tx      val
+	ddl     bool
+	payload val
+	// others counts fields that no envelope has.
+	others int
 }
 
 func (m *message) reset() {
 	before, after := m.before, m.after
 	before.span, after.span = val{}, val{}
 	*m = message{before: before, after: after}
+}
+
+// fields are the members of a record.
+type fields struct {
+	topic, key, value, headers, partition, offset val
+	// valueEnd is where the value ended when it was read on the way.
+	valueEnd int
+	// foreign is set at the first member that no record has.
+	foreign bool
+}
+
+// set takes a member of a record.
+func (f *fields) set(name []byte, v val) {
+	switch string(name) {
+	case "topic":
+		f.topic = v
+	case "partition":
+		f.partition = v
+	case "offset":
+		f.offset = v
+	case "key":
+		f.key = v
+	case "value":
+		f.value = v
+	case "payload":
+		if f.foreign = f.topic.kind == kindAbsent || v.kind == kindObject; !f.foreign {
+			f.value = v
+		}
+	case "headers":
+		f.headers = v
+	case "timestamp", "timestampType", "tstype", "ts", "broker":
+	default:
+		f.foreign = true
+	}
 }
 
 // parseLine takes a line apart. Lines come as records with topic, partition,
@@ -69,17 +103,16 @@ func (d *decoder) parseLine(b []byte) error {
 		return errAt(b, i, "an object")
 	}
 	it := iterate(b, i, 0)
-	var topic, key, value, headers, partition, offset val
-	record, valueEnd := true, 0
-	for record && it.nextName() {
-		if string(it.name) == "value" && topic.kind == kindString && b[it.i] == '{' {
+	var f fields
+	for !f.foreign && it.nextName() {
+		if f.topic.kind == kindString && b[it.i] == '{' && string(it.name) == "value" {
 			// The usual record: its value is read once, straight into rows.
-			end, err := d.parseValue(d.topicOf(topic.bytes(b)), b, it.i)
+			end, err := d.parseValue(d.topicOf(f.topic.bytes(b)), b, it.i)
 			if err != nil {
 				return err
 			}
-			value = val{int32(it.i), int32(end), kindObject}
-			it.i, valueEnd = end, end
+			f.value = val{int32(it.i), int32(end), kindObject}
+			it.i, f.valueEnd = end, end
 			continue
 		}
 		v, end, err := scanValue(b, it.i, 1)
@@ -87,54 +120,38 @@ func (d *decoder) parseLine(b []byte) error {
 			return err
 		}
 		it.i = end
-		switch string(it.name) {
-		case "topic":
-			topic = v
-		case "partition":
-			partition = v
-		case "offset":
-			offset = v
-		case "key":
-			key = v
-		case "value":
-			value = v
-		case "payload":
-			if topic.kind == kindAbsent || v.kind == kindObject {
-				record = false
-				break
-			}
-			value = v
-		case "headers":
-			headers = v
-		case "timestamp", "timestampType", "tstype", "ts", "broker":
-		default:
-			record = false
-		}
+		f.set(it.name, v)
 	}
 	if it.err != nil {
 		return it.err
 	}
-	if end := skipSpace(b, it.i); record && end != len(b) {
-		return errAt(b, end, "the end of the line")
-	}
-	if !record || value.kind == kindAbsent || (topic.kind == kindAbsent && !value.isNull() && value.kind != kindObject) {
+	if f.foreign || f.value.kind == kindAbsent || f.topic.kind == kindAbsent && !f.value.isNull() && f.value.kind != kindObject {
 		return d.parseBare(b, i)
 	}
-	m.topic = topic.bytes(b)
-	m.partition, _ = partition.integer(b)
-	m.offset, m.hasOffset = offset.integer(b)
-	m.hasOffset = m.hasOffset && topic.kind == kindString
-	m.key, m.headers = doc{b, key}, doc{b, headers}
-	if key.isString() {
+	if end := skipSpace(b, it.i); end != len(b) {
+		return errAt(b, end, "the end of the line")
+	}
+	return d.parseRecord(b, &f)
+}
+
+// parseRecord takes the members of a record over.
+func (d *decoder) parseRecord(b []byte, f *fields) error {
+	m := &d.msg
+	m.topic = f.topic.bytes(b)
+	m.partition, _ = f.partition.integer(b)
+	m.offset, m.hasOffset = f.offset.integer(b)
+	m.hasOffset = m.hasOffset && f.topic.kind == kindString
+	m.key, m.headers = doc{b, f.key}, doc{b, f.headers}
+	if f.key.isString() {
 		if err := d.embedded(&m.key); err != nil {
 			return err
 		}
 	}
 	d.topic = d.topicOf(m.topic)
-	if valueEnd > 0 {
+	if f.valueEnd > 0 {
 		return nil
 	}
-	return d.parseRecordValue(b, value)
+	return d.parseRecordValue(b, f.value)
 }
 
 // parseBare reads a line that is a value alone.
@@ -276,7 +293,7 @@ func (d *decoder) parsePayload(t *topic, b []byte, i int) (int, error) {
 	if m.op != 0 && (m.before.span.kind != kindAbsent || m.after.span.kind != kindAbsent || m.src.present) {
 		return end, nil
 	}
-	if m.ddl || (m.src.present && m.otherSeen == 0) {
+	if m.ddl || (m.src.present && m.others == 0) {
 		return end, nil
 	}
 	m.op, m.src = 0, source{}
@@ -290,7 +307,7 @@ func (d *decoder) parseEnvelope(t *topic, b []byte, i int) (int, error) {
 	it := iterate(b, i, 0)
 	for it.nextName() {
 		var err error
-		end := it.i
+		var end int
 		switch string(it.name) {
 		case "before":
 			if b[it.i] == '{' || b[it.i] == 'n' {
@@ -326,7 +343,7 @@ func (d *decoder) parseEnvelope(t *topic, b []byte, i int) (int, error) {
 				m.ddl = v.kind == kindArray
 			case "ts_ms", "ts_us", "ts_ns", "ddl", "databaseName", "schemaName", "message":
 			default:
-				m.otherSeen++
+				m.others++
 			}
 		}
 		if err != nil {

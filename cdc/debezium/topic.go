@@ -40,7 +40,6 @@ type metaSlots struct {
 	lsn, gtid, txID                int32
 	status, id, count, collections int32
 	isMeta                         []bool
-	columns                        int
 }
 
 // resolve finds the slots again after new fields were seen.
