@@ -12,47 +12,47 @@ var errDeltaEnd = errors.New("delta data ends early")
 // takes but a few bytes. Writers use 128 to 2,048.
 const maxDeltaBlock = 8192
 
+// deltaHeader is what DELTA_BINARY_PACKED data begins with.
+type deltaHeader struct {
+	block, minis, total uint64
+	size                int
+}
+
+func readDeltaHeader(src []byte) (h deltaHeader, err error) {
+	for _, v := range []*uint64{&h.block, &h.minis, &h.total} {
+		u, n := binary.Uvarint(src[h.size:])
+		if n <= 0 {
+			return h, errDeltaEnd
+		}
+		*v = u
+		h.size += n
+	}
+	return h, nil
+}
+
 // deltaCount returns how many values DELTA_BINARY_PACKED data says it has, at
 // most limit and not more than its bytes could hold.
 func deltaCount(src []byte, limit int) (int, error) {
-	pos := 0
-	var v [3]uint64
-	for i := range v {
-		u, n := binary.Uvarint(src[pos:])
-		if n <= 0 {
-			return 0, errDeltaEnd
-		}
-		v[i] = u
-		pos += n
+	h, err := readDeltaHeader(src)
+	if err != nil {
+		return 0, err
 	}
-	if n := v[2]; n > uint64(limit) || n > uint64(len(src)/2+1)*maxDeltaBlock {
+	if n := h.total; n > uint64(limit) || n > uint64(len(src)/2+1)*maxDeltaBlock {
 		return 0, fmt.Errorf("delta data of %d values in %d bytes, page of %d", n, len(src), limit)
 	}
-	return int(v[2]), nil
+	return int(h.total), nil
 }
 
 // decodeDelta decodes DELTA_BINARY_PACKED data of exactly len(dst) values and
 // returns the bytes it took.
 func decodeDelta[T int32 | int64](dst []T, src []byte, maxWidth uint) (int, error) {
-	pos := 0
-	uvarint := func() uint64 {
-		v, n := binary.Uvarint(src[pos:])
-		if n <= 0 {
-			pos = len(src) + 1
-			return 0
-		}
-		pos += n
-		return v
+	h, err := readDeltaHeader(src)
+	if err != nil {
+		return 0, err
 	}
-	block, minis, total := uvarint(), uint64(0), uint64(0)
-	if pos <= len(src) {
-		minis = uvarint()
-	}
-	if pos <= len(src) {
-		total = uvarint()
-	}
-	first, n := binary.Varint(src[min(pos, len(src)):])
-	if pos > len(src) || n <= 0 {
+	block, minis, total, pos := h.block, h.minis, h.total, h.size
+	first, n := binary.Varint(src[pos:])
+	if n <= 0 {
 		return 0, errDeltaEnd
 	}
 	pos += n

@@ -15,6 +15,10 @@ var (
 	errTooMuch   = errors.New("strings of a batch exceed 2 GiB; read with a smaller BatchRows")
 )
 
+// plainDictionary is the older name of both the encoding of dictionaries and
+// that of indexes into them.
+const plainDictionary = format.Encoding(2)
+
 type valueKind uint8
 
 const (
@@ -60,7 +64,7 @@ func (p *pageValues) set(n *node, enc format.Encoding, src []byte, values int, l
 			p.kind = valuesFixed
 		}
 		return nil
-	case format.PlainDictionary, format.RLEDictionary:
+	case plainDictionary, format.RLEDictionary:
 		p.kind = valuesDict
 		if len(src) == 0 {
 			p.h = hybrid{}

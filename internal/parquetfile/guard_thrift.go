@@ -215,16 +215,6 @@ func (r *thriftReader) skipDepth(typ byte, depth int, element bool) {
 	}
 }
 
-// want reports whether a field has the type the format gives it; otherwise it
-// skips the value.
-func (r *thriftReader) want(got, want byte) bool {
-	if got == want {
-		return true
-	}
-	r.skip(got)
-	return false
-}
-
 // boolField reports the value of a boolean field; ok is false (and the value
 // skipped) when it is of another type.
 func (r *thriftReader) boolField(typ byte) (v, ok bool) {

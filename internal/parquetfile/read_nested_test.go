@@ -50,7 +50,12 @@ func onePage(reps, defs []uint8, values []int32, old bool) []byte {
 	zz := func(n int) []byte { return binary.AppendUvarint(nil, uint64(n)<<1) }
 	var h []byte
 	for _, part := range [][]byte{
-		{0x15, 0, 0x15}, zz(len(body)), {0x15}, zz(len(body)), {0x2c, 0x15}, zz(len(reps)),
+		{0x15, 0, 0x15},
+		zz(len(body)),
+		{0x15},
+		zz(len(body)),
+		{0x2c, 0x15},
+		zz(len(reps)),
 		{0x15, 0, 0x15, enc << 1, 0x15, byte(format.RLE) << 1, 0, 0},
 	} {
 		h = append(h, part...)

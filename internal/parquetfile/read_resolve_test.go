@@ -328,7 +328,8 @@ func TestMightContain(t *testing.T) {
 	for i := range 3000 {
 		rows = append(rows, schema.Row{
 			int32(i * 10), strings.Repeat("k", i%7) + string(rune('a'+i%26)), nil,
-			decimal128.FromI64(int64(i)*1000 - 500_000), [16]byte{byte(i), byte(i >> 8), 1},
+			decimal128.FromI64(int64(i)*1000 - 500_000),
+			[16]byte{byte(i), byte(i >> 8), 1},
 		})
 	}
 	var buf bytes.Buffer
@@ -375,8 +376,15 @@ func TestMightContain(t *testing.T) {
 		v    any
 		want bool
 	}{
-		{1, int64(1) << 40, false}, {1, int32(-1), false}, {3, int64(5), false}, {3, nil, true}, {1, nil, false},
-		{2, "zzzzzz", false}, {9, "x", true}, {4, decimal128.FromI64(-500_001), false}, {5, [16]byte{9, 9, 9}, false},
+		{1, int64(1) << 40, false},
+		{1, int32(-1), false},
+		{3, int64(5), false},
+		{3, nil, true},
+		{1, nil, false},
+		{2, "zzzzzz", false},
+		{9, "x", true},
+		{4, decimal128.FromI64(-500_001), false},
+		{5, [16]byte{9, 9, 9}, false},
 	} {
 		if got := ask(c.id, c.v); got != c.want {
 			t.Errorf("column %d, %v: %v", c.id, c.v, got)
