@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,9 +29,11 @@ type column struct {
 type node struct {
 	op   op
 	kids []*node // opAnd, opOr
-	col  *column
-	lit  any    // of the column's type
-	set  values // opIn, opNotIn
+	// order is kids in the order of evaluation over columns: cheap ones first.
+	order []*node
+	col   *column
+	lit   any    // of the column's type
+	set   values // opIn, opNotIn
 }
 
 var (
@@ -57,6 +60,7 @@ func Bind(e Expr, s *schema.Schema, caseInsensitive bool) (*Bound, error) {
 	if err != nil {
 		return nil, err
 	}
+	root.plan()
 	bound := &Bound{root: root}
 	seen := map[int]bool{}
 	root.each(func(n *node) {
@@ -117,6 +121,33 @@ func typedString(t schema.Type, v any) string {
 		return "X" + quoteText(schema.FormatValue(t, v))
 	}
 	return quoteText(schema.FormatValue(t, v))
+}
+
+// plan sets the order of evaluation of a tree.
+func (n *node) plan() int {
+	switch n.op {
+	case opTrue, opFalse, opIsNull, opNotNull:
+		return 0
+	case opAnd, opOr:
+		costs := make(map[*node]int, len(n.kids))
+		total := 0
+		for _, k := range n.kids {
+			costs[k] = k.plan()
+			total += costs[k]
+		}
+		n.order = slices.Clone(n.kids)
+		slices.SortStableFunc(n.order, func(a, b *node) int { return cmp.Compare(costs[a], costs[b]) })
+		return total
+	}
+	cost := 2
+	if n.op == opIn || n.op == opNotIn {
+		cost *= 3
+	}
+	switch n.col.typ.Kind {
+	case schema.KindString, schema.KindBinary, schema.KindFixed, schema.KindUUID, schema.KindDecimal:
+		cost *= 5
+	}
+	return cost
 }
 
 // each calls fn for every predicate on a column.

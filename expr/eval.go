@@ -20,7 +20,7 @@ func (b *Bound) Eval(cols func(fieldID int) arrow.Array, n int, dst *bitmap.Bitm
 		return fmt.Errorf("a bitmap of %d bits for %d rows", dst.Len(), n)
 	}
 	e := evaluator{cols: cols, n: n}
-	return e.eval(b.root, dst)
+	return e.eval(b.root, dst, nil)
 }
 
 type evaluator struct {
@@ -40,30 +40,37 @@ func (e *evaluator) get() *bitmap.Bitmap {
 
 func (e *evaluator) put(b *bitmap.Bitmap) { e.scratch = append(e.scratch, b) }
 
-// eval overwrites dst.
-func (e *evaluator) eval(n *node, dst *bitmap.Bitmap) error {
+// eval overwrites dst. Where mask is given, bits it has not set may come out
+// either way.
+func (e *evaluator) eval(n *node, dst *bitmap.Bitmap, mask []uint64) error {
 	switch n.op {
 	case opTrue, opFalse:
 		fill(dst.Words(), n.op == opTrue)
 		trim(dst)
 		return nil
 	case opAnd, opOr:
-		return e.evalList(n, dst)
+		return e.evalList(n, dst, mask)
 	}
-	return e.leaf(n, e.cols(n.col.id), dst)
+	return e.leaf(n, e.cols(n.col.id), dst, mask)
 }
 
-func (e *evaluator) evalList(n *node, dst *bitmap.Bitmap) error {
-	if err := e.eval(n.kids[0], dst); err != nil {
+func (e *evaluator) evalList(n *node, dst *bitmap.Bitmap, mask []uint64) error {
+	if err := e.eval(n.order[0], dst, mask); err != nil {
 		return err
 	}
 	other := e.get()
 	defer e.put(other)
-	for _, k := range n.kids[1:] {
+	for _, k := range n.order[1:] {
 		if n.op == opAnd && dst.NextSet(0) < 0 || n.op == opOr && allSet(dst) {
 			return nil
 		}
-		if err := e.eval(k, other); err != nil {
+		if n.op == opAnd {
+			if mask != nil {
+				andWords(dst.Words(), mask)
+			}
+			mask = dst.Words() // only rows that are still in matter
+		}
+		if err := e.eval(k, other, mask); err != nil {
 			return err
 		}
 		if n.op == opAnd {
@@ -73,6 +80,12 @@ func (e *evaluator) evalList(n *node, dst *bitmap.Bitmap) error {
 		}
 	}
 	return nil
+}
+
+func andWords(words, mask []uint64) {
+	for i, m := range mask {
+		words[i] &= m
+	}
 }
 
 func allSet(b *bitmap.Bitmap) bool {
@@ -108,7 +121,7 @@ func trim(b *bitmap.Bitmap) {
 }
 
 // leaf evaluates a predicate on one column.
-func (e *evaluator) leaf(n *node, a arrow.Array, dst *bitmap.Bitmap) error {
+func (e *evaluator) leaf(n *node, a arrow.Array, dst *bitmap.Bitmap, mask []uint64) error {
 	if a == nil || a.DataType().ID() == arrow.NULL {
 		r, _ := n.holds(nil)
 		fill(dst.Words(), r)
@@ -118,7 +131,7 @@ func (e *evaluator) leaf(n *node, a arrow.Array, dst *bitmap.Bitmap) error {
 	if a.Len() != e.n {
 		return fmt.Errorf("column %s has %d rows, not %d", n.col.name, a.Len(), e.n)
 	}
-	if err := leafWords(n, a, dst.Words(), e.n); err != nil {
+	if err := leafWords(n, a, dst.Words(), mask, e.n); err != nil {
 		return fmt.Errorf("column %s: %w", n.col.name, err)
 	}
 	trim(dst)
@@ -127,7 +140,7 @@ func (e *evaluator) leaf(n *node, a arrow.Array, dst *bitmap.Bitmap) error {
 
 // leafWords overwrites the words of a bitmap with a predicate's result; bits past
 // n may be set.
-func leafWords(n *node, a arrow.Array, words []uint64, rows int) error {
+func leafWords(n *node, a arrow.Array, words, mask []uint64, rows int) error {
 	switch n.op {
 	case opIsNull, opNotNull:
 		fill(words, true)
@@ -142,7 +155,7 @@ func leafWords(n *node, a arrow.Array, words []uint64, rows int) error {
 	if d, ok := a.(*array.Dictionary); ok {
 		return dictionaryWords(n, d, words)
 	}
-	if err := valueWords(n, a, words); err != nil {
+	if err := valueWords(n, a, words, mask); err != nil {
 		return err
 	}
 	andValid(words, a, rows)
@@ -213,7 +226,7 @@ func nanWords(n *node, a arrow.Array, words []uint64, rows int) error {
 func dictionaryWords(n *node, d *array.Dictionary, words []uint64) error {
 	size := d.Dictionary().Len()
 	hits := bitmap.New(size)
-	if err := leafWords(n, d.Dictionary(), hits.Words(), size); err != nil {
+	if err := leafWords(n, d.Dictionary(), hits.Words(), nil, size); err != nil {
 		return err
 	}
 	fill(words, false)
@@ -225,8 +238,9 @@ func dictionaryWords(n *node, d *array.Dictionary, words []uint64) error {
 	return nil
 }
 
-// valueWords compares values, those at null rows too.
-func valueWords(n *node, a arrow.Array, words []uint64) error {
+// valueWords compares values, those at null rows too. Only kernels that cost more
+// than a load look at mask.
+func valueWords(n *node, a arrow.Array, words, mask []uint64) error {
 	if a.Len() == 0 { // may lack buffers
 		return nil
 	}
@@ -252,15 +266,15 @@ func valueWords(n *node, a arrow.Array, words []uint64) error {
 	case *array.Boolean:
 		return boolWords(n, words, a)
 	case *array.String:
-		return textWords(n, words, a.ValueOffsets(), a.ValueBytes())
+		return textWords(n, words, mask, a.ValueOffsets(), a.ValueBytes())
 	case *array.LargeString:
-		return textWords(n, words, a.ValueOffsets(), a.ValueBytes())
+		return textWords(n, words, mask, a.ValueOffsets(), a.ValueBytes())
 	case *array.Binary:
-		return textWords(n, words, a.ValueOffsets(), a.ValueBytes())
+		return textWords(n, words, mask, a.ValueOffsets(), a.ValueBytes())
 	case *array.LargeBinary:
-		return textWords(n, words, a.ValueOffsets(), a.ValueBytes())
+		return textWords(n, words, mask, a.ValueOffsets(), a.ValueBytes())
 	case *array.FixedSizeBinary:
-		return fixedWords(n, words, a)
+		return fixedWords(n, words, mask, a)
 	case *array.Decimal128:
 		return decimalWords(n, words, a.Values())
 	}

@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 
@@ -80,19 +79,19 @@ func intLoop[T integer](o op, words []uint64, vals []T, lit int64) {
 		var w uint64
 		switch o {
 		case opEq:
-			for j, v := range chunk {
-				w |= bit(int64(v) == lit) << (j & 63)
+			for _, v := range chunk {
+				w = w>>1 | bit(int64(v) == lit)<<63
 			}
 		case opLt:
-			for j, v := range chunk {
-				w |= bit(int64(v) < lit) << (j & 63)
+			for _, v := range chunk {
+				w = w>>1 | bit(int64(v) < lit)<<63
 			}
 		default:
-			for j, v := range chunk {
-				w |= bit(int64(v) <= lit) << (j & 63)
+			for _, v := range chunk {
+				w = w>>1 | bit(int64(v) <= lit)<<63
 			}
 		}
-		words[i] = w
+		words[i] = w >> (-len(chunk) & 63)
 	}
 }
 
@@ -101,22 +100,21 @@ func inWords[T integer](words []uint64, vals []T, set *values) {
 	for i := range words {
 		chunk := vals[64*i : min(64*i+64, len(vals))]
 		var w uint64
-		for j, v := range chunk {
+		for _, v := range chunk {
 			x := int64(v)
-			if x < lo || x > hi {
-				continue
-			}
 			found := false
-			if set.intSet != nil {
+			switch {
+			case x < lo || x > hi:
+			case set.intSet != nil:
 				_, found = set.intSet[x]
-			} else {
+			default:
 				for _, s := range set.ints {
 					found = found || s == x
 				}
 			}
-			w |= bit(found) << (j & 63)
+			w = w>>1 | bit(found)<<63
 		}
-		words[i] = w
+		words[i] = w >> (-len(chunk) & 63)
 	}
 }
 
@@ -126,15 +124,15 @@ func eqWords[T float](words []uint64, vals []T, lit T, nan bool) {
 		chunk := vals[64*i : min(64*i+64, len(vals))]
 		var w uint64
 		if nan {
-			for j, v := range chunk {
-				w |= bit(v != v) << (j & 63)
+			for _, v := range chunk {
+				w = w>>1 | bit(v != v)<<63
 			}
 		} else {
-			for j, v := range chunk {
-				w |= bit(v == lit) << (j & 63)
+			for _, v := range chunk {
+				w = w>>1 | bit(v == lit)<<63
 			}
 		}
-		words[i] = w
+		words[i] = w >> (-len(chunk) & 63)
 	}
 }
 
@@ -147,11 +145,11 @@ func floatWords[T float](n *node, words []uint64, vals []T) error {
 		for i := range words {
 			chunk := vals[64*i : min(64*i+64, len(vals))]
 			var w uint64
-			for j, v := range chunk {
+			for _, v := range chunk {
 				_, found := n.set.floats[float64(v)]
-				w |= bit(found) << (j & 63)
+				w = w>>1 | bit(found)<<63
 			}
-			words[i] = w
+			words[i] = w >> (-len(chunk) & 63)
 		}
 	} else {
 		lit, ok := asFloat(n.lit)
@@ -172,19 +170,19 @@ func floatLoop[T float](o op, words []uint64, vals []T, lit float64) {
 		var w uint64
 		switch o {
 		case opEq:
-			for j, v := range chunk {
-				w |= bit(float64(v) == lit) << (j & 63)
+			for _, v := range chunk {
+				w = w>>1 | bit(float64(v) == lit)<<63
 			}
 		case opLt:
-			for j, v := range chunk {
-				w |= bit(float64(v) < lit) << (j & 63)
+			for _, v := range chunk {
+				w = w>>1 | bit(float64(v) < lit)<<63
 			}
 		default:
-			for j, v := range chunk {
-				w |= bit(float64(v) <= lit) << (j & 63)
+			for _, v := range chunk {
+				w = w>>1 | bit(float64(v) <= lit)<<63
 			}
 		}
-		words[i] = w
+		words[i] = w >> (-len(chunk) & 63)
 	}
 }
 
@@ -210,64 +208,101 @@ func boolWords(n *node, words []uint64, a *array.Boolean) error {
 }
 
 // textWords compares strings or binary values, given by offsets into data whose
-// first offset stands for its beginning.
-func textWords[T int32 | int64](n *node, words []uint64, offsets []T, data []byte) error {
-	o, inverted := n.op.base()
-	lit, ok := bytesOf(n.lit)
-	if o == opIn {
-		ok = n.set.texts != nil
+// first offset stands for its beginning. Words that mask rules out are skipped.
+func textWords[T int32 | int64](n *node, words, mask []uint64, offsets []T, data []byte) error {
+	m, err := newTextMatcher(n)
+	if err != nil {
+		return err
 	}
-	if !ok {
-		return errLiteral(n)
-	}
-	rows := max(len(offsets)-1, 0)
+	first := offsets[0]
+	rows := len(offsets) - 1
 	for i := range words {
-		var w uint64
-		for j := range min(64, rows-64*i) {
-			at := 64*i + j
-			v := data[offsets[at]-offsets[0] : offsets[at+1]-offsets[0]]
-			w |= bit(textHolds(o, v, lit, &n.set)) << (j & 63)
+		if mask != nil && mask[i] == 0 {
+			words[i] = 0
+			continue
 		}
-		words[i] = w
+		ends := offsets[64*i+1 : min(64*i+64, rows)+1]
+		from := offsets[64*i] - first
+		var w uint64
+		for _, end := range ends {
+			to := end - first
+			w = w>>1 | bit(m.holds(data[from:to]))<<63
+			from = to
+		}
+		words[i] = w >> (-len(ends) & 63)
 	}
-	if inverted {
+	if m.inverted {
 		invert(words)
 	}
 	return nil
 }
 
-func textHolds(o op, v, lit []byte, set *values) bool {
-	switch o {
-	case opEq:
-		return len(v) == len(lit) && string(v) == string(lit)
-	case opStartsWith:
-		return bytes.HasPrefix(v, lit)
-	case opLt:
-		return bytes.Compare(v, lit) < 0
-	case opLe:
-		return bytes.Compare(v, lit) <= 0
+// textMatcher is =, <, <=, IN or a prefix over bytes.
+type textMatcher struct {
+	op       op
+	inverted bool
+	lit      string
+	lengths  uint64 // of an IN set: bit n for length n, the last for all above
+	set      map[string]struct{}
+}
+
+func newTextMatcher(n *node) (*textMatcher, error) {
+	m := &textMatcher{}
+	m.op, m.inverted = n.op.base()
+	if m.op == opIn {
+		if n.set.texts == nil {
+			return nil, errLiteral(n)
+		}
+		m.set = n.set.texts
+		for s := range m.set {
+			m.lengths |= 1 << min(len(s), 63)
+		}
+		return m, nil
 	}
-	_, found := set.texts[string(v)]
+	lit, ok := bytesOf(n.lit)
+	if !ok {
+		return nil, errLiteral(n)
+	}
+	m.lit = string(lit)
+	return m, nil
+}
+
+func (m *textMatcher) holds(v []byte) bool {
+	switch m.op {
+	case opEq:
+		return string(v) == m.lit
+	case opStartsWith:
+		return len(v) >= len(m.lit) && string(v[:len(m.lit)]) == m.lit
+	case opLt:
+		return string(v) < m.lit
+	case opLe:
+		return string(v) <= m.lit
+	}
+	if m.lengths>>min(len(v), 63)&1 == 0 {
+		return false
+	}
+	_, found := m.set[string(v)]
 	return found
 }
 
-func fixedWords(n *node, words []uint64, a *array.FixedSizeBinary) error {
-	o, inverted := n.op.base()
-	lit, ok := bytesOf(n.lit)
-	if o == opIn {
-		ok = n.set.texts != nil
-	}
-	if !ok {
-		return errLiteral(n)
+func fixedWords(n *node, words, mask []uint64, a *array.FixedSizeBinary) error {
+	m, err := newTextMatcher(n)
+	if err != nil {
+		return err
 	}
 	for i := range words {
-		var w uint64
-		for j := range min(64, a.Len()-64*i) {
-			w |= bit(textHolds(o, a.Value(64*i+j), lit, &n.set)) << (j & 63)
+		if mask != nil && mask[i] == 0 {
+			words[i] = 0
+			continue
 		}
-		words[i] = w
+		var w uint64
+		count := min(64, a.Len()-64*i)
+		for j := range count {
+			w = w>>1 | bit(m.holds(a.Value(64*i+j)))<<63
+		}
+		words[i] = w >> (-count & 63)
 	}
-	if inverted {
+	if m.inverted {
 		invert(words)
 	}
 	return nil
@@ -285,7 +320,7 @@ func decimalWords(n *node, words []uint64, vals []decimal128.Num) error {
 	for i := range words {
 		chunk := vals[64*i : min(64*i+64, len(vals))]
 		var w uint64
-		for j, v := range chunk {
+		for _, v := range chunk {
 			var r bool
 			switch o {
 			case opEq:
@@ -297,9 +332,9 @@ func decimalWords(n *node, words []uint64, vals []decimal128.Num) error {
 			default:
 				_, r = n.set.decimals[v]
 			}
-			w |= bit(r) << (j & 63)
+			w = w>>1 | bit(r)<<63
 		}
-		words[i] = w
+		words[i] = w >> (-len(chunk) & 63)
 	}
 	if inverted {
 		invert(words)

@@ -81,10 +81,29 @@ func (b *Bound) MightMatch(m Metrics) bool {
 	if b.root.op == opFalse || m.Rows() == 0 {
 		return false
 	}
-	return b.root.decide(func(n *node) bool {
-		f := factsOf(n.col, m)
-		return n.possible(&f)
-	})
+	known := factsCache{metrics: m}
+	return b.root.decide(func(n *node) bool { return n.possible(known.of(n.col)) })
+}
+
+// factsCache keeps what statistics say of the columns looked at, most often one
+// or two, each of which several comparisons ask for.
+type factsCache struct {
+	metrics Metrics
+	cols    [4]*column
+	facts   [4]facts
+	n       int
+}
+
+func (c *factsCache) of(col *column) *facts {
+	for i := range min(c.n, len(c.cols)) {
+		if c.cols[i] == col {
+			return &c.facts[i]
+		}
+	}
+	at := c.n % len(c.cols)
+	c.n++
+	c.cols[at], c.facts[at] = col, factsOf(col, c.metrics)
+	return &c.facts[at]
 }
 
 // AllMatch reports whether every row of a file with these statistics surely
@@ -93,10 +112,8 @@ func (b *Bound) AllMatch(m Metrics) bool {
 	if m.Rows() == 0 {
 		return true
 	}
-	return b.root.decide(func(n *node) bool {
-		f := factsOf(n.col, m)
-		return n.certain(&f)
-	})
+	known := factsCache{metrics: m}
+	return b.root.decide(func(n *node) bool { return n.certain(known.of(n.col)) })
 }
 
 func factsOf(c *column, m Metrics) facts {
