@@ -20,7 +20,7 @@ import (
 // after the last Add.
 type EqualityTable struct {
 	hasher *Hasher
-	budget int64
+	o      EqualityOptions
 	bytes  atomic.Int64
 	shards [shardCount]shard
 }
@@ -53,6 +53,12 @@ type EqualityOptions struct {
 	Seed uint64
 	// MemoryBudget in bytes, past which Add fails with ErrBudget; 0 is none.
 	MemoryBudget int64
+	// Account, when not nil, is told of every change of the memory used, from any
+	// goroutine; false refuses growth, and Add fails with ErrBudget.
+	Account func(delta int64) bool
+	// Parts, a power of two, makes a table of only those keys that hash to Part;
+	// the others are as if never added. 0 is one part.
+	Parts, Part uint64
 }
 
 // NewEqualityTable returns an empty table on the given key columns; their types
@@ -69,7 +75,7 @@ func NewEqualityTable(fields []schema.Field, opts *EqualityOptions) (*EqualityTa
 	if err != nil {
 		return nil, fmt.Errorf("equality deletes: %w", err)
 	}
-	return &EqualityTable{hasher: h, budget: o.MemoryBudget}, nil
+	return &EqualityTable{hasher: h, o: o}, nil
 }
 
 // Fields returns the key columns, in the order that Add and Dead take them; they
@@ -84,8 +90,18 @@ func (t *EqualityTable) Add(cols []arrow.Array, seq int64) error {
 	return t.AddDigests(t.hasher.Hash(cols, nil), seq)
 }
 
-// AddDigests is Add for keys already hashed by Hasher; it reorders keys.
+// AddDigests is Add for keys already hashed by Hasher, whose order it may change.
 func (t *EqualityTable) AddDigests(keys []Digest, seq int64) error {
+	if mask := t.o.Parts - 1; t.o.Parts > 1 {
+		n := 0
+		for i := range keys {
+			if keys[i][0]&mask == t.o.Part {
+				keys[n] = keys[i]
+				n++
+			}
+		}
+		keys = keys[:n]
+	}
 	// Keys of one shard together, so that each shard is locked once.
 	var ends [shardCount]int
 	for i := range keys {
@@ -148,9 +164,10 @@ func (s *shard) find(key *Digest) *slot {
 func (t *EqualityTable) grow(s *shard) error {
 	n := max(firstSlots, 2*len(s.slots))
 	more := int64(n-len(s.slots)) * slotBytes
-	if total := t.bytes.Add(more); t.budget > 0 && total > t.budget {
+	total := t.bytes.Add(more)
+	if t.o.MemoryBudget > 0 && total > t.o.MemoryBudget || t.o.Account != nil && !t.o.Account(more) {
 		t.bytes.Add(-more)
-		return fmt.Errorf("equality deletes: %d keys take more than %d bytes: %w", t.Len(), t.budget, ErrBudget)
+		return fmt.Errorf("equality deletes: table of %d bytes cannot grow: %w", total-more, ErrBudget)
 	}
 	old := s.slots
 	s.slots = make([]slot, n)
@@ -160,6 +177,17 @@ func (t *EqualityTable) grow(s *shard) error {
 		}
 	}
 	return nil
+}
+
+// Release gives back the memory; the table is empty afterwards. It must not run
+// beside any other method.
+func (t *EqualityTable) Release() {
+	for i := range t.shards {
+		t.shards[i].slots, t.shards[i].n = nil, 0
+	}
+	if n := t.bytes.Swap(0); n > 0 && t.o.Account != nil {
+		t.o.Account(-n)
+	}
 }
 
 // Hasher returns the table's hasher.

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -58,10 +59,17 @@ type equality struct {
 	entries []*manifest.Entry
 	seen    map[string]bool
 	ids     []int
+	// files are the data files it applies to, uses how many of them, or parts,
+	// are still to be read.
+	files map[string]*FileTask
+	uses  atomic.Int64
 
 	mu     sync.Mutex
-	table  *deletes.EqualityTable // nil until loaded
 	leaves []leaf
+	// table is nil until loaded. When it does not fit, dead has the rows that it
+	// would remove, by data file.
+	table *deletes.EqualityTable
+	dead  map[string]*deletes.Positions
 }
 
 // keyOf says which table an equality delete file belongs to.
@@ -81,17 +89,29 @@ func (c *deleteCache) keyOf(f *manifest.DataFile) (tableKey, []int) {
 	return k, ids
 }
 
-// register adds delete files that tables will need.
-func (c *deleteCache) register(entries []*manifest.Entry) {
-	if len(entries) == 0 || c.lists[listOf(entries)] != nil {
+// register adds a file to be read, whose deletes tables will need.
+func (c *deleteCache) register(ft *FileTask) {
+	if len(ft.Equality) == 0 {
 		return
 	}
+	tables, ok := c.lists[listOf(ft.Equality)]
+	if !ok {
+		tables = c.tablesOf(ft.Equality)
+		c.lists[listOf(ft.Equality)] = tables
+	}
+	for _, t := range tables {
+		t.files[ft.Data.File.Path] = ft
+		t.uses.Add(1)
+	}
+}
+
+func (c *deleteCache) tablesOf(entries []*manifest.Entry) []*equality {
 	var tables []*equality
 	for _, e := range entries {
 		k, ids := c.keyOf(e.File)
 		t := c.tables[k]
 		if t == nil {
-			t = &equality{ids: ids, seen: make(map[string]bool)}
+			t = &equality{ids: ids, seen: make(map[string]bool), files: make(map[string]*FileTask)}
 			c.tables[k] = t
 		}
 		if !t.seen[e.File.Path] {
@@ -102,53 +122,112 @@ func (c *deleteCache) register(entries []*manifest.Entry) {
 			tables = append(tables, t)
 		}
 	}
-	c.lists[listOf(entries)] = tables
+	return tables
 }
 
-// equalityTables returns the loaded tables that the entries belong to.
-func (c *deleteCache) equalityTables(ctx context.Context, entries []*manifest.Entry) ([]*equality, error) {
-	if len(entries) == 0 {
-		return nil, nil
-	}
-	tables := c.lists[listOf(entries)]
-	if tables == nil {
-		return nil, fmt.Errorf("delete file %s was not planned", entries[0].File.Path)
-	}
-	for _, t := range tables {
-		if err := t.load(ctx, c.v); err != nil {
-			return nil, err
-		}
-	}
-	return tables, nil
-}
-
-// load fills the table; of concurrent callers one does and the others wait.
-func (t *equality) load(ctx context.Context, v *view) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.table != nil {
+// applyEquality adds to d the loaded tables that apply to a file, or the rows
+// they remove.
+func (c *deleteCache) applyEquality(ctx context.Context, ft *FileTask, d *rowDeletes) error {
+	if len(ft.Equality) == 0 {
 		return nil
 	}
-	leaves := make([]leaf, len(t.ids))
-	keys, roots := make([]schema.Field, len(t.ids)), make([]schema.Field, len(t.ids))
-	for i, id := range t.ids {
-		var err error
-		if leaves[i], err = keyLeaf(v.src.Metadata, id); err != nil {
-			return fileError("delete", t.entries[0].File.Path, err)
+	tables := c.lists[listOf(ft.Equality)]
+	if tables == nil {
+		return fmt.Errorf("delete file %s was not planned", ft.Equality[0].File.Path)
+	}
+	for _, t := range tables {
+		table, dead, err := t.load(ctx, c)
+		if err != nil {
+			return err
 		}
-		keys[i], roots[i] = leaves[i].field, leaves[i].root
+		if table != nil {
+			d.tables = append(d.tables, tableUse{t, table})
+			continue
+		}
+		if p := dead[ft.Data.File.Path]; p != nil {
+			all := p
+			if d.positions != nil {
+				all = d.positions.Clone()
+				all.Union(p)
+			}
+			d.positions = all
+		}
 	}
-	table, err := deletes.NewEqualityTable(keys, &deletes.EqualityOptions{MemoryBudget: v.opts.MemoryBudget})
+	return nil
+}
+
+// done says that a registered file has been read: a table that no other needs is
+// dropped.
+func (c *deleteCache) done(ft *FileTask) {
+	if len(ft.Equality) == 0 {
+		return
+	}
+	for _, t := range c.lists[listOf(ft.Equality)] {
+		if t.uses.Add(-1) == 0 {
+			t.mu.Lock()
+			if t.table != nil {
+				t.table.Release()
+			}
+			t.table, t.dead = nil, nil
+			t.mu.Unlock()
+		}
+	}
+}
+
+// account keeps count of the memory of all that is loaded.
+func (c *deleteCache) account(delta int64) bool {
+	if n := c.used.Add(delta); delta > 0 && n > c.v.opts.MemoryBudget {
+		c.used.Add(-delta)
+		return false
+	}
+	return true
+}
+
+// load returns the table, or else the rows it removes; of concurrent callers one
+// loads and the others wait.
+func (t *equality) load(ctx context.Context, c *deleteCache) (*deletes.EqualityTable, map[string]*deletes.Positions, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.table != nil || t.dead != nil {
+		return t.table, t.dead, nil
+	}
+	if t.leaves == nil {
+		leaves := make([]leaf, len(t.ids))
+		for i, id := range t.ids {
+			var err error
+			if leaves[i], err = keyLeaf(c.v.src.Metadata, id); err != nil {
+				return nil, nil, fileError("delete", t.entries[0].File.Path, err)
+			}
+		}
+		t.leaves = leaves
+	}
+	table, err := t.build(ctx, c, &deletes.EqualityOptions{Account: c.account})
+	switch {
+	case err == nil:
+		t.table = table
+	case errors.Is(err, deletes.ErrBudget):
+		t.dead, err = t.spill(ctx, c)
+	}
+	return t.table, t.dead, err
+}
+
+// build reads the delete files into a table.
+func (t *equality) build(ctx context.Context, c *deleteCache, o *deletes.EqualityOptions) (*deletes.EqualityTable, error) {
+	keys, roots := make([]schema.Field, len(t.leaves)), make([]schema.Field, len(t.leaves))
+	for i := range t.leaves {
+		keys[i], roots[i] = t.leaves[i].field, t.leaves[i].root
+	}
+	table, err := deletes.NewEqualityTable(keys, o)
 	if err != nil {
-		return fileError("delete", t.entries[0].File.Path, err)
+		return nil, fileError("delete", t.entries[0].File.Path, err)
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(v.opts.Concurrency)
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(c.v.opts.Concurrency)
 	for _, e := range t.entries {
 		g.Go(func() error {
-			for b, err := range deletes.ReadEquality(ctx, v.src.Store, e.File, roots) {
+			for b, err := range deletes.ReadEquality(gctx, c.v.src.Store, e.File, roots) {
 				if err == nil {
-					err = addKeys(table, leaves, b, e.SequenceNumber)
+					err = addKeys(table, t.leaves, b, e.SequenceNumber)
 				}
 				if err != nil {
 					return fileError("delete", e.File.Path, err)
@@ -158,22 +237,18 @@ func (t *equality) load(ctx context.Context, v *view) error {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return err
+		table.Release()
+		return nil, err
 	}
-	t.table, t.leaves = table, leaves
-	return nil
+	return table, nil
 }
 
 func addKeys(table *deletes.EqualityTable, leaves []leaf, b arrow.RecordBatch, seq int64) error {
-	cols := make([]arrow.Array, len(leaves))
-	for i := range leaves {
-		a, err := leaves[i].extract(b.Column(i))
-		if err != nil {
-			return err
-		}
-		defer a.Release()
-		cols[i] = a
+	cols, err := extractAll(leaves, func(i int) arrow.Array { return b.Column(i) })
+	if err != nil {
+		return err
 	}
+	defer releaseAll(cols)
 	return table.Add(cols, seq)
 }
 

@@ -19,6 +19,8 @@ type exec struct {
 	// by page.
 	keepGroup func(ctx context.Context, f *parquetfile.File, group int) (bool, error)
 	sparse    bool
+	// once says that every file registered is read once.
+	once bool
 }
 
 // newExec prepares to read files: all those that will ever be read with it when
@@ -26,7 +28,7 @@ type exec struct {
 func newExec(v *view, files []FileTask) *exec {
 	x := &exec{v: v, cache: newDeleteCache(v)}
 	for i := range files {
-		x.cache.register(files[i].Equality)
+		x.cache.register(&files[i])
 	}
 	return x
 }
@@ -88,7 +90,13 @@ func prepare(ctx context.Context, p *planner) (*exec, iter.Seq2[FileTask, error]
 			}
 			files = append(files, f)
 		}
-		return newExec(p.v, files), splits(seqOf(files)), nil
+		parts := make([]FileTask, 0, len(files))
+		for _, f := range files {
+			parts = append(parts, split(f, executionSplit)...)
+		}
+		x := newExec(p.v, parts)
+		x.once = true
+		return x, seqOf(parts), nil
 	}
 	return newExec(p.v, nil), splits(func(yield func(FileTask, error) bool) {
 		defer stop()

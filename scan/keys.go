@@ -110,6 +110,28 @@ func (l *leaf) extract(a arrow.Array) (arrow.Array, error) {
 	return a, nil
 }
 
+// extractAll extracts the leaves from their top-level columns.
+func extractAll(leaves []leaf, root func(i int) arrow.Array) ([]arrow.Array, error) {
+	cols := make([]arrow.Array, 0, len(leaves))
+	for i := range leaves {
+		a, err := leaves[i].extract(root(i))
+		if err != nil {
+			releaseAll(cols)
+			return nil, err
+		}
+		cols = append(cols, a)
+	}
+	return cols, nil
+}
+
+func releaseAll(arrays []arrow.Array) {
+	for _, a := range arrays {
+		if a != nil {
+			a.Release()
+		}
+	}
+}
+
 // maskNulls returns a with nulls where parent has them.
 func maskNulls(a, parent arrow.Array) arrow.Array {
 	if a.DataType().ID() == arrow.NULL {

@@ -34,8 +34,9 @@ type leafUse struct {
 type layout struct {
 	first, second []column
 	filter        []leafUse
-	keys          map[*equality][]leafUse
-	outputs       []output
+	// keys are the first cursor's columns that have the leaves of a table.
+	keys    map[*equality][]int
+	outputs []output
 	// constants are the values of identity partition fields.
 	constants map[int]any
 }
@@ -49,7 +50,7 @@ type output struct {
 }
 
 func newLayout(r *fileReader) (layout, error) {
-	l := layout{keys: make(map[*equality][]leafUse)}
+	l := layout{keys: make(map[*equality][]int)}
 	if r.v.filter != nil {
 		for _, id := range r.v.filter.FieldIDs() {
 			lf, ok := leafOf(r.v.base, id)
@@ -60,11 +61,11 @@ func newLayout(r *fileReader) (layout, error) {
 		}
 	}
 	for _, t := range r.dead.tables {
-		l.addKeys(t)
+		l.addKeys(t.equality)
 	}
 	if r.only != nil {
 		for _, t := range r.only.tables {
-			l.addKeys(t)
+			l.addKeys(t.equality)
 		}
 	}
 	lineage := r.ft.Data.File.FirstRowID != nil
@@ -94,11 +95,11 @@ func (l *layout) addKeys(t *equality) {
 	if _, done := l.keys[t]; done {
 		return
 	}
-	uses := make([]leafUse, len(t.leaves))
+	at := make([]int, len(t.leaves))
 	for i, lf := range t.leaves {
-		uses[i] = leafUse{lf, l.addFirst(lf.root)}
+		at[i] = l.addFirst(lf.root)
 	}
-	l.keys[t] = uses
+	l.keys[t] = at
 }
 
 // find returns the first cursor's column that can stand for f in the result.

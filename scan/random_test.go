@@ -93,8 +93,8 @@ func (m *model) compare(where expr.Expr) {
 	for _, filter := range []expr.Expr{nil, where} {
 		o := &scan.Options{
 			Filter: filter, BatchRows: 1 + m.r.IntN(100), Concurrency: 1 + m.r.IntN(3), Ordered: m.r.IntN(2) == 0,
-			TargetTaskBytes: 1 + m.r.Int64N(20_000),
-			Columns:         [][]string{nil, {"id"}, {"_pos", "id", "_file"}, {"n.y", "id", "k", "n.x"}, {"v", "p", "id"}}[m.r.IntN(5)],
+			TargetTaskBytes: 1 + m.r.Int64N(20_000), MemoryBudget: []int64{0, 4000}[m.r.IntN(2)],
+			Columns: [][]string{nil, {"id"}, {"_pos", "id", "_file"}, {"n.y", "id", "k", "n.x"}, {"v", "p", "id"}}[m.r.IntN(5)],
 		}
 		var want []*modelRow
 		for _, r := range m.rows {

@@ -23,7 +23,13 @@ const batchBytes = 32 << 20
 // read reads one file, or part of it, and hands every batch to emit, which takes
 // it over.
 func (x *exec) read(ctx context.Context, ft *FileTask, emit func(arrow.RecordBatch) error) error {
-	return x.readWith(ctx, &fileReader{x: x, v: x.v, ft: ft}, emit)
+	if err := x.readWith(ctx, &fileReader{x: x, v: x.v, ft: ft}, emit); err != nil {
+		return err
+	}
+	if x.once {
+		x.cache.done(ft)
+	}
+	return nil
 }
 
 func (x *exec) readWith(ctx context.Context, r *fileReader, emit func(arrow.RecordBatch) error) error {
@@ -40,18 +46,21 @@ func (x *exec) readWith(ctx context.Context, r *fileReader, emit func(arrow.Reco
 // rowDeletes are the deletes of one file, ready to apply.
 type rowDeletes struct {
 	positions *deletes.Positions // nil for none
-	tables    []*equality
+	tables    []tableUse
 }
 
-func (d *rowDeletes) empty() bool { return d.positions == nil && len(d.tables) == 0 }
+// tableUse is a loaded table.
+type tableUse struct {
+	*equality
+	table *deletes.EqualityTable
+}
 
 // load reads the deletes that apply to a file.
 func (x *exec) load(ctx context.Context, ft *FileTask) (d rowDeletes, err error) {
 	if d.positions, err = x.cache.rowPositions(ctx, ft.Data.File, ft.DV, ft.Positions); err != nil {
 		return d, err
 	}
-	d.tables, err = x.cache.equalityTables(ctx, ft.Equality)
-	return d, err
+	return d, x.cache.applyEquality(ctx, ft, &d)
 }
 
 // fileReader reads one file. Two cursors go through it in step: the first reads

@@ -11,7 +11,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
-	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/expr"
 	"github.com/frazildb/frazil/internal/parquetfile"
 	"github.com/frazildb/frazil/manifest"
@@ -360,19 +359,31 @@ func TestPlanPrunes(t *testing.T) {
 	}
 }
 
-// Equality deletes past the budget end the scan with an error.
+// Equality deletes past the budget are applied part by part.
 func TestMemoryBudget(t *testing.T) {
 	b := newBuilder(t, 2, keyValue)
-	b.commit(snapshot.Changes{AddData: []*manifest.DataFile{b.data(nil, kv(0, 10))}})
+	b.opts = parquetfile.WriterOptions{RowGroupRows: 1000}
+	b.commit(snapshot.Changes{AddData: []*manifest.DataFile{b.data(nil, kv(0, 5000)), b.data(nil, kv(5000, 10_000))}})
 	var keys []schema.Row
 	for i := range int64(20_000) {
-		keys = append(keys, schema.Row{i})
+		if i%3 > 0 {
+			keys = append(keys, schema.Row{i})
+		}
 	}
-	b.commit(snapshot.Changes{AddDeletes: []*manifest.DataFile{b.equality(0, nil, []string{"id"}, keys)}})
-	if _, err := ids(t, scan.New(b.source(), &scan.Options{MemoryBudget: 100_000})); !errors.Is(err, deletes.ErrBudget) {
-		t.Errorf("%v", err)
+	b.commit(snapshot.Changes{
+		AddData:    []*manifest.DataFile{b.data(nil, kv(10_000, 12_000))},
+		AddDeletes: []*manifest.DataFile{b.equality(0, nil, []string{"id"}, keys)},
+	})
+	want := mustIDs(t, b.source(), nil)
+	if len(want) != 3334+2000 {
+		t.Fatalf("%d rows", len(want))
 	}
-	if got := mustIDs(t, b.source(), nil); len(got) != 0 {
-		t.Errorf("%d rows", len(got))
+	for _, o := range []scan.Options{{MemoryBudget: 100_000}, {MemoryBudget: 20_000, Ordered: true}, {MemoryBudget: 1, Concurrency: 1}} {
+		if got := mustIDs(t, b.source(), &o); !slices.Equal(got, want) {
+			t.Errorf("%+v: %d rows, want %d", o, len(got), len(want))
+		}
+		if n, err := scan.New(b.source(), &o).Count(context.Background()); n != int64(len(want)) || err != nil {
+			t.Errorf("%+v: count %d: %v", o, n, err)
+		}
 	}
 }

@@ -130,19 +130,15 @@ func (r *fileReader) filter(a *columns, match *bitmap.Bitmap) error {
 }
 
 // equalityDead clears in keep the rows that a table has a later delete of.
-func (r *fileReader) equalityDead(a *columns, keep *bitmap.Bitmap, tables []*equality) error {
+func (r *fileReader) equalityDead(a *columns, keep *bitmap.Bitmap, tables []tableUse) error {
 	for _, t := range tables {
-		uses := r.lay.keys[t]
-		cols := make([]arrow.Array, len(uses))
-		for i := range uses {
-			c, err := uses[i].leaf.extract(a.arrays[uses[i].col])
-			if err != nil {
-				return err
-			}
-			defer c.Release()
-			cols[i] = c
+		at := r.lay.keys[t.equality]
+		cols, err := extractAll(t.leaves, func(i int) arrow.Array { return a.arrays[at[i]] })
+		if err != nil {
+			return err
 		}
 		t.table.Dead(cols, r.ft.Data.SequenceNumber, keep)
+		releaseAll(cols)
 	}
 	return nil
 }
