@@ -114,7 +114,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		createCommand, alterCommand, dropCommand, tablesCommand, describeCommand, metadataCommand,
-		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, versionCommand,
+		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, benchCommand, versionCommand,
 	}
 }
 
