@@ -111,10 +111,10 @@ func (c *column) cost(lo, hi int) int {
 	}
 	switch {
 	case c.phys == format.ByteArray:
-		if lo == hi {
+		d := c.src.data
+		if lo == hi || d.Buffers()[1] == nil { // arrays of nulls may have no offsets
 			return 0
 		}
-		d := c.src.data
 		o := castBytes[int32](d.Buffers()[1].Bytes())[d.Offset():]
 		return int(o[hi]-o[lo]) + 4*(hi-lo)
 	case c.phys == format.Boolean:

@@ -23,6 +23,11 @@ try:
     import polars
 except ImportError:
     polars = None
+try:
+    from pyiceberg.schema import Schema
+    from pyiceberg.io.pyarrow import pyarrow_to_schema as visit
+except ImportError:
+    visit = None
 con = duckdb.connect()
 bad = 0
 def fail(name, what):
@@ -42,6 +47,14 @@ for path in sorted(glob.glob(os.path.join(sys.argv[1], "*.parquet"))):
         fail(name, "pyarrow differs")
     if got.schema.types != want.schema.types:
         fail(name, "pyarrow types: %s, want %s" % (got.schema.types, want.schema.types))
+    if visit is not None:
+        own = Schema.model_validate_json(got.schema.metadata[b"iceberg.schema"])
+        try:
+            read = visit(got.schema)
+            if read.as_struct() != own.as_struct():
+                fail(name, "pyiceberg schema: %s, want %s" % (read, own))
+        except Exception as e:
+            fail(name, "pyiceberg: %s" % e)
     md = pq.ParquetFile(path).metadata
     for g in range(md.num_row_groups):
         for c in range(md.num_columns):
