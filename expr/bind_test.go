@@ -196,4 +196,11 @@ func TestCandidates(t *testing.T) {
 			t.Errorf("%s: %v %v, want %s", c.e, got, ok, c.want)
 		}
 	}
+	b, err := Bind(In("f", 1, 0), testSchema(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := b.Candidates(3); fmt.Sprint(got, ok) != "[-0 0 1] true" {
+		t.Errorf("zeros: %v %v", got, ok)
+	}
 }

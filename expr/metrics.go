@@ -1,6 +1,8 @@
 package expr
 
 import (
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/frazildb/frazil/schema"
@@ -304,8 +306,23 @@ func summaryFacts(c *column, s *Summary) facts {
 
 // Candidates returns the values one of which a column must have in every matching
 // row, sorted, where the predicate says so (column = v, column IN (…), in every
-// branch of an OR); false if it does not. Bloom filters can be asked for them.
-func (b *Bound) Candidates(fieldID int) ([]any, bool) { return b.root.candidates(fieldID) }
+// branch of an OR); false if it does not. Bloom filters can be asked for them: both
+// zeros of a float are among them where one is.
+func (b *Bound) Candidates(fieldID int) ([]any, bool) {
+	vals, ok := b.root.candidates(fieldID)
+	for i, v := range vals {
+		zero, isFloat := asFloat(v)
+		if !isFloat || zero != 0 {
+			continue
+		}
+		both := []any{math.Copysign(0, -1), 0.0}
+		if _, single := v.(float32); single {
+			both = []any{float32(math.Copysign(0, -1)), float32(0)}
+		}
+		return slices.Replace(slices.Clone(vals), i, i+1, both...), ok
+	}
+	return vals, ok
+}
 
 func (n *node) candidates(id int) ([]any, bool) {
 	switch n.op {

@@ -61,14 +61,30 @@ func parse(data []byte) (*Table, error) {
 		return nil, err
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	version, err := formatVersion(data)
+	// The version decides whether the rest may be interpreted at all, and it may
+	// come last.
+	var members []member
+	var head jsontext.Value
+	err = eachMember(data, func(name string, raw jsontext.Value) error {
+		if name == "format-version" {
+			head = raw
+		}
+		members = append(members, member{name, raw})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	version, err := formatVersion(head)
 	if err != nil {
 		return nil, err
 	}
 	p := &parser{t: &Table{FormatVersion: version, enc: newEncodings()}, seen: map[string]bool{}}
 	p.schemaIDs, p.specIDs, p.orderIDs = map[int]bool{}, map[int]bool{}, map[int]bool{}
-	if err := eachMember(data, p.member); err != nil {
-		return nil, err
+	for _, m := range members {
+		if err := p.member(m.name, m.raw); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.name, err)
+		}
 	}
 	if version == 1 {
 		err = p.completeV1()
@@ -88,22 +104,24 @@ func newEncodings() *encodings {
 	return &encodings{schemas: map[*schema.Schema][]byte{}, specs: map[int][]byte{}, orders: map[int][]byte{}}
 }
 
-// formatVersion looks at the version alone: the rest of a file of a version that
-// is not supported must not be interpreted.
-func formatVersion(data []byte) (int, error) {
-	var head struct {
-		Version *int `json:"format-version"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return 0, err
-	}
-	if head.Version == nil {
+// member is a top-level member of the metadata object.
+type member struct {
+	name string
+	raw  jsontext.Value
+}
+
+func formatVersion(raw jsontext.Value) (int, error) {
+	if raw == nil {
 		return 0, errors.New("no format-version")
 	}
-	if *head.Version < 1 || *head.Version > MaxFormatVersion {
-		return 0, fmt.Errorf("%w %d, at most %d is supported", ErrUnsupportedVersion, *head.Version, MaxFormatVersion)
+	var version int
+	if err := json.Unmarshal(raw, &version); err != nil {
+		return 0, fmt.Errorf("format-version: %w", err)
 	}
-	return *head.Version, nil
+	if version < 1 || version > MaxFormatVersion {
+		return 0, fmt.Errorf("%w %d, at most %d is supported", ErrUnsupportedVersion, version, MaxFormatVersion)
+	}
+	return version, nil
 }
 
 // member reads one top-level member. Null stands for absence.
