@@ -1,5 +1,154 @@
 package bench
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"time"
 
-func W2(ctx context.Context, o *Options) ([]Result, error) { panic("unwritten") }
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/frazildb/frazil/table"
+)
+
+// upsertCase is a case of W2.
+type upsertCase struct {
+	name     string
+	mix      int
+	version  int
+	encoding table.Encoding
+}
+
+func upsertCases() []upsertCase {
+	return []upsertCase{
+		{"mix1", 1, 3, table.EncodingPosition},
+		{"mix2", 2, 3, table.EncodingPosition},
+		{"mix1-v2", 1, 2, table.EncodingPosition},
+		{"mix2-v2", 2, 2, table.EncodingPosition},
+		{"mix1-equality", 1, 2, table.EncodingEquality},
+		{"mix2-equality", 2, 2, table.EncodingEquality},
+	}
+}
+
+// uBatch is how many events are handed over at once, as a change stream would.
+const uBatch = 10000
+
+// W2 runs workload U: a base of a million rows, then commits of 100,000 events;
+// on format version 3 with deletion vectors, on version 2 with position deletes,
+// and with blind equality deletes. Small has three commits, full twenty. Rows
+// are events, CPU includes everything but making them; p50 and p99 are of the
+// commits. The final rows are added up and compared with what they must be.
+func W2(ctx context.Context, o *Options) ([]Result, error) {
+	var rs []Result
+	for _, c := range upsertCases() {
+		if !o.wants(c.name) {
+			continue
+		}
+		r, err := o.upserts(ctx, c)
+		if err != nil {
+			return rs, fmt.Errorf("%s: %w", c.name, err)
+		}
+		rs = o.done(rs, r)
+	}
+	return rs, nil
+}
+
+func (o *Options) upserts(ctx context.Context, c upsertCase) (Result, error) {
+	l, err := o.newLake("w2")
+	if err != nil {
+		return Result{}, err
+	}
+	defer l.close()
+	d := &Data{Name: "u", Schema: USchema()}
+	t, err := l.create(ctx, d, &table.CreateOptions{Key: []string{"id"}, FormatVersion: c.version})
+	if err != nil {
+		return Result{}, err
+	}
+	w, err := t.NewWriter(&table.WriterOptions{Encoding: c.encoding})
+	if err != nil {
+		return Result{}, err
+	}
+	defer w.Close()
+	u := U{Mix: c.mix}
+	base, err := u.load(ctx, w)
+	if err != nil {
+		return Result{}, err
+	}
+	clean, _, err := uScan(ctx, t)
+	if err != nil {
+		return Result{}, err
+	}
+	commits := uint64(min(max(1, o.rows(3, 20)), UEvents/uCommit))
+	r, err := u.apply(ctx, w, commits)
+	if err != nil {
+		return r, err
+	}
+	r.Case = c.name
+	if r.Files, r.Bytes, err = l.size(); err != nil {
+		return r, err
+	}
+	after, sums, err := uScan(ctx, t)
+	if err != nil {
+		return r, err
+	}
+	r.RatioToClean = round(after/clean, 1000)
+	r.Note = fmt.Sprintf("base %.0f ns/row, scan %.0f ns/row clean, %.0f after", base, clean, after)
+	return r, expect("sums", sums, u.Sums(UBase+commits*uCommit))
+}
+
+// load appends the base and returns its CPU per row.
+func (u U) load(ctx context.Context, w *table.Writer) (float64, error) {
+	m := StartMeter()
+	for first := uint64(0); first < UBase; first += 50000 {
+		var b arrow.RecordBatch
+		m.Outside(func() { b, _ = u.Batch(first, 50000) })
+		err := w.AppendBatch(ctx, b)
+		b.Release()
+		if err != nil {
+			return 0, err
+		}
+	}
+	if _, err := w.Commit(ctx, nil); err != nil {
+		return 0, err
+	}
+	return float64(m.Stop().CPU.Nanoseconds()) / UBase, nil
+}
+
+// apply makes so many commits of events.
+func (u U) apply(ctx context.Context, w *table.Writer, commits uint64) (Result, error) {
+	var times []time.Duration
+	m := StartMeter()
+	for c := range commits {
+		for i := uint64(0); i < uCommit; i += uBatch {
+			var b arrow.RecordBatch
+			var ops []table.Op
+			m.Outside(func() { b, ops = u.Batch(UBase+c*uCommit+i, uBatch) })
+			err := w.ApplyBatch(ctx, b, ops)
+			b.Release()
+			if err != nil {
+				return Result{}, err
+			}
+		}
+		start := time.Now()
+		if _, err := w.Commit(ctx, nil); err != nil {
+			return Result{}, err
+		}
+		times = append(times, time.Since(start))
+	}
+	r := m.Stop().Result("W2", "", int64(commits*uCommit))
+	r.Commits = int64(commits)
+	r.P50MS, r.P99MS = percentile(times, 50), percentile(times, 99)
+	return r, nil
+}
+
+// uScan reads every column of the table, adds them up, and returns the CPU per
+// row that reading took; adding up is not in it.
+func uScan(ctx context.Context, t *table.Table) (float64, USums, error) {
+	var sums USums
+	m := StartMeter()
+	err := eachBatch(ctx, t, nil, func(b arrow.RecordBatch) { m.Outside(func() { sums.Add(b) }) })
+	used := m.Stop()
+	if err != nil {
+		return 0, sums, err
+	}
+	return float64(used.CPU.Nanoseconds()) / float64(max(1, sums.Rows)), sums, nil
+}
