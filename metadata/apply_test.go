@@ -415,3 +415,40 @@ func BenchmarkParse1000Snapshots(b *testing.B) {
 		}
 	}
 }
+
+func TestBuild(t *testing.T) {
+	base := []Update{
+		AssignUUID{"9c12d441-03fe-4693-9a96-a0705ddf69c1"},
+		UpgradeFormatVersion{3},
+		AddSchema{testSchema()},
+		SetCurrentSchema{LastAdded},
+		SetLocation{"mem://t"},
+	}
+	table, err := Build(base, t0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if table.FormatVersion != 3 || table.LastColumnID != 30 || table.CurrentSchemaID != 0 || table.LastUpdatedMS != t0.UnixMilli() {
+		t.Errorf("%+v", table)
+	}
+	if again, err := Parse([]byte(marshal(t, table)), "x"); err != nil || !again.DefaultSpec().IsUnpartitioned() {
+		t.Errorf("%v", err)
+	}
+	spec := partition.Spec{Fields: []partition.Field{{SourceIDs: []int{30}, Name: "d", Transform: partition.ParseTransform("day")}}}
+	order := partition.SortOrder{ID: 7, Fields: []partition.SortField{{SourceIDs: []int{10}, Transform: partition.ParseTransform("identity")}}}
+	full := append(base[:len(base):len(base)], AddSpec{spec}, SetDefaultSpec{LastAdded}, AddSortOrder{order}, SetDefaultSortOrder{LastAdded})
+	if table, err = Build(full, t0); err != nil || table.DefaultSpec().Fields[0].FieldID != 1000 || table.DefaultSortOrderID != 1 {
+		t.Errorf("%+v, %v", table, err)
+	}
+	for name, updates := range map[string][]Update{
+		"no current schema":     base[:3],
+		"no schema":             base[:2],
+		"no default sort order": append(base[:4:4], AddSortOrder{order}),
+		"unsupported version":   append(base[2:4:4], UpgradeFormatVersion{4}),
+		"no uuid":               base[1:],
+	} {
+		if table, err := Build(updates, t0); err == nil {
+			t.Errorf("%s is accepted: %+v", name, table)
+		}
+	}
+}
