@@ -124,7 +124,12 @@ type sourceColumn struct {
 // loadHistory reads JSON lines of the schema history topic: records, or their
 // values alone, with or without schema blocks.
 func (d *decoder) loadHistory(r io.Reader) error {
-	br := bufio.NewReaderSize(r, 1<<16)
+	z, err := Unpack(r)
+	if err != nil {
+		return fmt.Errorf("schema changes: %w", err)
+	}
+	defer z.Close()
+	br := bufio.NewReaderSize(z, 1<<16)
 	for n := 1; ; n++ {
 		line, err := readLine(br, nil, d.opts.MaxLineBytes)
 		if err == io.EOF {

@@ -8,7 +8,8 @@ import (
 
 // Options tunes a Reader. Nil and zero values mean the defaults.
 type Options struct {
-	// SchemaChanges is the content of a schema history topic (JSON lines with
+	// SchemaChanges is the content of a schema history topic, also packed (JSON
+	// lines with
 	// "tableChanges"), which gives a stream without schema blocks its types and
 	// defaults.
 	SchemaChanges io.Reader

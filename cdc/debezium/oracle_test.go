@@ -19,6 +19,7 @@ import (
 	"github.com/frazildb/frazil/cdc"
 	"github.com/frazildb/frazil/cdc/cdctest"
 	"github.com/frazildb/frazil/cdc/debezium"
+	"github.com/frazildb/frazil/schema"
 )
 
 // shared returns the directory of the shared change streams.
@@ -237,6 +238,34 @@ func TestSysbench(t *testing.T) {
 	}
 	t.Logf("%+v", stats)
 	v.check(t, dir, m)
+}
+
+// TestGuessedStream reads the streams without the schema changes: every row is
+// there, with guessed types.
+func TestGuessedStream(t *testing.T) {
+	dir := shared(t)
+	for _, v := range variants() {
+		if !v.changes {
+			continue
+		}
+		v.changes = false
+		m := cdctest.NewMemory()
+		if _, err := cdc.Run(context.Background(), v.reader(t, dir, nil), m, nil); err != nil {
+			t.Errorf("%s: %v", v.name, err)
+			continue
+		}
+		o, err := cdctest.Load(filepath.Join(dir, v.set, "oracle", "tables.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range o.Tables {
+			n := 0
+			_ = m.Table("sakila." + name).Rows(func(schema.Row) error { n++; return nil })
+			if n != want.Rows && !contains(v.skip, name) {
+				t.Errorf("%s: %s has %d rows, want %d", v.name, name, n, want.Rows)
+			}
+		}
+	}
 }
 
 // BenchmarkDecode decodes the stream into Arrow batches and throws them away.

@@ -10,15 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/frazildb/frazil/cdc"
 )
-
-// maxZstdWindow is the largest window of a Zstandard file that is read: what
-// "zstd --long=28" writes. It bounds the memory that a file can ask for.
-const maxZstdWindow = 256 << 20
 
 // Input is a file of events.
 type Input struct {
@@ -126,30 +119,12 @@ func (r *Reader) open(in Input) error {
 	if err != nil {
 		return err
 	}
-	r.br.Reset(f)
-	head, err := r.br.Peek(4)
-	if err != nil && err != io.EOF {
+	z, err := Unpack(f)
+	if err != nil {
 		return errors.Join(err, f.Close())
 	}
-	switch {
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		z, err := zstd.NewReader(r.br, zstd.WithDecoderMaxWindow(maxZstdWindow),
-			zstd.WithDecoderMaxMemory(maxZstdWindow+64<<20), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return errors.Join(err, f.Close())
-		}
-		r.br = bufio.NewReaderSize(z, 1<<20)
-		r.close = func() error { z.Close(); return f.Close() }
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(r.br)
-		if err != nil {
-			return errors.Join(err, f.Close())
-		}
-		r.br = bufio.NewReaderSize(z, 1<<20)
-		r.close = func() error { return errors.Join(z.Close(), f.Close()) }
-	default:
-		r.close = f.Close
-	}
+	r.br = bufio.NewReaderSize(z, 1<<20)
+	r.close = func() error { return errors.Join(z.Close(), f.Close()) }
 	return nil
 }
 
