@@ -86,7 +86,7 @@ func newDecoder(opts *Options) (*decoder, error) {
 
 // warn tells a reason once per table.
 func (d *decoder) warn(table, reason string) {
-	if d.opts.Warn == nil || d.warned[table+"\x00"+reason] {
+	if d.opts.Warn == nil || d.warned[table+"\x00"+reason] || len(d.warned) > maxTopics {
 		return
 	}
 	d.warned[table+"\x00"+reason] = true
@@ -175,7 +175,7 @@ func (d *decoder) classify() error {
 		if m.after.n == 0 || strings.HasPrefix(t.name, "__debezium-heartbeat") || isHeartbeat(t, &m.after) {
 			return nil
 		}
-		if t.meta.op >= 0 || t.meta.deleted >= 0 || t.name != "" {
+		if t.meta.op >= 0 || t.meta.deleted >= 0 || t.name != "" || d.opts.Table != "" {
 			t.flat = true
 		}
 	}
@@ -235,7 +235,7 @@ func (d *decoder) bind() (*binding, error) {
 	}
 	b := t.bindings[full]
 	if b == nil {
-		if len(t.bindings) > 100_000 {
+		if len(t.bindings) > maxTopics {
 			return nil, errors.New("more than 100,000 tables in one topic")
 		}
 		b = &binding{table: full, source: full, current: -1, historyGen: -1}

@@ -5,6 +5,11 @@ import (
 	"errors"
 )
 
+// maxTopics bounds the topics, and by that the memory, of a stream.
+const maxTopics = 100_000
+
+var errTooManyTopics = errors.New("the stream has more than 100,000 topics")
+
 // doc is JSON text and a value in it. Key and value of a record may be texts that
 // hold JSON of their own, so each has its bytes.
 type doc struct {
@@ -147,7 +152,9 @@ func (d *decoder) parseRecord(b []byte, f *fields) error {
 			return err
 		}
 	}
-	d.topic = d.topicOf(m.topic)
+	if d.topic = d.topicOf(m.topic); len(d.topics) > maxTopics {
+		return errTooManyTopics
+	}
 	if f.valueEnd > 0 {
 		return nil
 	}
@@ -341,7 +348,7 @@ func (d *decoder) parseEnvelope(t *topic, b []byte, i int) (int, error) {
 				m.tx = v
 			case "tableChanges":
 				m.ddl = v.kind == kindArray
-			case "ts_ms", "ts_us", "ts_ns", "ddl", "databaseName", "schemaName", "message":
+			case "ts_ms", "ts_us", "ts_ns", "ddl", "databaseName", "schemaName", "position", "message":
 			default:
 				m.others++
 			}

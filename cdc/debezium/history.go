@@ -93,6 +93,13 @@ type historyEvent struct {
 		SCN       json.RawMessage `json:"scn"`
 		Snapshot  json.RawMessage `json:"snapshot"`
 	} `json:"source"`
+	// Position takes the place of Source.File and Pos in a connector's internal
+	// history topic.
+	Position struct {
+		File     string `json:"file"`
+		Pos      int64  `json:"pos"`
+		Snapshot bool   `json:"snapshot"`
+	} `json:"position"`
 	DatabaseName string        `json:"databaseName"`
 	SchemaName   string        `json:"schemaName"`
 	DDL          string        `json:"ddl"`
@@ -169,6 +176,9 @@ func (d *decoder) addHistory(value []byte) error {
 	if err := json.Unmarshal(value, &e); err != nil {
 		return err
 	}
+	if e.Source.File == "" {
+		e.Source.File, e.Source.Pos = e.Position.File, e.Position.Pos
+	}
 	at := place{tsMs: e.Source.TsMs, lsn: e.Source.CommitLSN}
 	if scn := strings.Trim(string(e.Source.SCN), `"`); at.lsn == "" && scn != "null" {
 		at.lsn = scn
@@ -183,7 +193,7 @@ func (d *decoder) addHistory(value []byte) error {
 	}
 	snapshot := strings.Trim(string(e.Source.Snapshot), `"`)
 	for _, tc := range e.TableChanges {
-		if err := d.addChange(&e, tc, at, label, snapshot != "" && snapshot != "null" && snapshot != "false"); err != nil {
+		if err := d.addChange(&e, tc, at, label, e.Position.Snapshot || snapshot != "" && snapshot != "null" && snapshot != "false"); err != nil {
 			return fmt.Errorf("table %s: %w", tc.ID, err)
 		}
 	}

@@ -67,6 +67,17 @@ func TestSchemaHistory(t *testing.T) {
 		t.Logf("%+v", stats)
 		wantRows(t, m, "db.t", "id=1 b=7 e=150", "id=3 b=9 e=225")
 	}
+	// The connector's internal history topic has the position elsewhere.
+	m = cdctest.NewMemory()
+	var internal []string
+	for _, line := range strings.Split(history, "\n") {
+		i, j := strings.Index(line, `"file"`), strings.Index(line, `,"ts_ms"`)
+		internal = append(internal, strings.Replace(strings.Replace(line, line[i:j], `"server":"s"`, 1), `"databaseName"`, `"position":{`+line[i:j]+`},"databaseName"`, 1))
+	}
+	if _, err := run(t, m, events, &debezium.Options{SchemaChanges: strings.NewReader(strings.Join(internal, "\n"))}, nil); err != nil {
+		t.Fatal(err)
+	}
+	wantRows(t, m, "db.t", "id=1 b=7 e=150", "id=2 b=8000000000 e=150", "id=3 b=9 e=225", "id=4 b=9 e=<nil>")
 	// And with the schema changes in the stream itself.
 	m = cdctest.NewMemory()
 	lines := strings.Split(history, "\n")

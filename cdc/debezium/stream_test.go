@@ -231,6 +231,14 @@ func TestFlattenedTombstones(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRows(t, m, "db.t", "id=2 a=y")
+
+	// Without topics: one table, named by the caller.
+	m = cdctest.NewMemory()
+	lines := `{"key":{"id":1},"value":{"id":1,"a":"x"}}` + "\n" + `{"key":{"id":2},"value":{"id":2,"a":"y"}}` + "\n" + `{"key":{"id":1},"value":null}`
+	if _, err := run(t, m, lines, &debezium.Options{Table: "n.t"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	wantRows(t, m, "n.t", "id=2 a=y")
 }
 
 // TestLineForms reads the same event in the forms that lines come in.
