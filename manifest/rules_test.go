@@ -168,6 +168,31 @@ func TestMinSequenceNumber(t *testing.T) {
 	}
 }
 
+// Partition summaries: NaN is noted and in no bound, and -0 is below +0.
+func TestPartitionSummaries(t *testing.T) {
+	s := newSummariser([]schema.Type{schema.Double, schema.Float, schema.String, schema.Int})
+	for _, tuple := range []partition.Tuple{
+		{math.NaN(), float32(math.NaN()), "m", nil}, {0.0, nil, "b", nil}, {math.Copysign(0, -1), float32(math.NaN()), "z", nil},
+	} {
+		if err := s.add(tuple); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []FieldSummary{
+		{ContainsNaN: ptr(true), Lower: []byte{0, 0, 0, 0, 0, 0, 0, 0x80}, Upper: make([]byte, 8)},
+		{ContainsNull: true, ContainsNaN: ptr(true)},
+		{ContainsNaN: ptr(false), Lower: []byte("b"), Upper: []byte("z")},
+		{ContainsNull: true, ContainsNaN: ptr(false)},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestListAssignment(t *testing.T) {
 	old := &File{Path: "old", Length: 10, SequenceNumber: 3, MinSequenceNumber: 2, AddedSnapshotID: 1, ExistingFiles: 1, ExistingRows: 40, AddedRows: 2, Partitions: []FieldSummary{}}
 	fresh := &File{Path: "new", Length: 11, SequenceNumber: Unassigned, MinSequenceNumber: Unassigned, AddedSnapshotID: 5, AddedFiles: 1, AddedRows: 100}

@@ -51,6 +51,10 @@ func TestExpire(t *testing.T) {
 			}, ids: []int64{1, 4, 5},
 		},
 		{
+			name: "main has no age", snapshots: "1:0 2:1 3:2", policy: ExpirePolicy{OlderThan: time.UnixMilli(0).Add(100 * day)},
+			refs: map[string]metadata.Ref{"main": {SnapshotID: 2, Type: "branch", MaxRefAgeMS: ptr(int64(1))}}, ids: []int64{1, 3},
+		},
+		{
 			name: "ref ages", snapshots: "1:0 2:1 3:2 4:3", policy: ExpirePolicy{OlderThan: time.UnixMilli(0).Add(100 * day)},
 			refs: map[string]metadata.Ref{
 				"main": {SnapshotID: 4, Type: "branch", MaxRefAgeMS: ptr(int64(1))},

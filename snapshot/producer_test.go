@@ -504,6 +504,33 @@ func TestOldDeletesDropped(t *testing.T) {
 	w.wantLive("b@3 c@4 e3@3 p3@3")
 	w.commit(Changes{RemoveData: files(w.file("b"), w.file("c"))})
 	w.wantLive("")
+	// The same with all deletes in one manifest.
+	w = newWorld(t, 2, false, map[string]string{"commit.manifest.min-count-to-merge": "2"})
+	w.commit(Changes{AddData: files(w.data("a", 10, 0))})
+	w.commit(Changes{AddDeletes: files(w.positions("p2", "", 1, 0))})
+	w.commit(Changes{AddData: files(w.data("b", 10, 0)), AddDeletes: files(w.positions("p3", "", 1, 0))})
+	w.commit(Changes{RemoveData: files(w.file("a"))})
+	w.wantLive("b@3 p3@3")
+}
+
+// Between two attempts the table is upgraded and its files get row ids: a
+// manifest rewritten for the first attempt must not be used again.
+func TestRetryAcrossUpgrade(t *testing.T) {
+	w := newWorld(t, 2, false, nil)
+	w.commit(Changes{AddData: files(w.data("a", 10, 0), w.data("b", 20, 0))})
+	p := w.producer(Changes{RemoveData: files(w.file("a"))}, Conditions{})
+	if _, err := p.Apply(context.Background(), w.table, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.change(metadata.UpgradeFormatVersion{Version: 3})
+	w.commit(Changes{AddData: files(w.data("c", 5, 0))})
+	want := *w.file("b").FirstRowID
+	if _, err := w.try(p, w.table, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.file("b").FirstRowID; got == nil || *got != want {
+		t.Errorf("first row id %v, was %d", got, want)
+	}
 }
 
 // An append does not look at deletes.
