@@ -72,7 +72,7 @@ func Example_changeStream() {
 {"topic":"s.shop.orders","partition":0,"offset":2,"key":{"id":1},"value":{"op":"u","before":{"id":1,"status":"new"},"after":{"id":1,"status":"paid"},"source":{"db":"shop","table":"orders"}}}
 {"topic":"s.shop.orders","partition":0,"offset":3,"key":{"id":2},"value":{"op":"d","before":{"id":2,"status":"new"},"after":null,"source":{"db":"shop","table":"orders"}}}
 `)
-	events, err := debezium.NewReader(stream, "orders.jsonl", nil)
+	events, err := debezium.NewReader([]debezium.Input{debezium.StreamInput("orders.jsonl", stream)}, nil)
 	check(err)
 	defer events.Close()
 	_, err = cdc.Run(ctx, events, cdc.NewTables(cat, nil), nil)

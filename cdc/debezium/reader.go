@@ -30,6 +30,11 @@ func FileInput(path string) Input {
 	return Input{Name: filepath.Base(path), Open: func() (io.ReadCloser, error) { return os.Open(path) }}
 }
 
+// StreamInput returns an input that is open already.
+func StreamInput(name string, r io.Reader) Input {
+	return Input{Name: name, Open: func() (io.ReadCloser, error) { return io.NopCloser(r), nil }}
+}
+
 // Reader reads events from JSON lines, input after input; it is a [cdc.Source].
 // It is not safe for concurrent use.
 type Reader struct {
