@@ -32,7 +32,7 @@ func TestKill(t *testing.T) {
 		finished := false
 		for !finished && killed < *killCycles {
 			runs++
-			if finished = runAndKill(t, warehouse, args, time.Duration(r.Int64N(int64(900*time.Millisecond)))); !finished {
+			if finished = runAndKill(t, warehouse, args, time.Duration(r.Int64N(int64(1500*time.Millisecond)))); !finished {
 				killed++
 			}
 		}

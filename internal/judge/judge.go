@@ -7,14 +7,16 @@
 package judge
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/frazildb/frazil/internal/rowjson"
@@ -83,45 +85,106 @@ type Verdict struct {
 // snapshot 0 is the current one.
 func Checksum(t testing.TB, e Engine, table string, snapshot int64) Verdict {
 	t.Helper()
-	out := run(t, e, table, snapshot, "--checksum")
-	var v Verdict
-	if err := json.Unmarshal(out, &v); err != nil {
-		t.Fatalf("%s: %v: %s", e, err, out)
-	}
-	return v
+	return ask(t, e, request{Table: table, Snapshot: snapshot}).Verdict
 }
 
 // Rows reads a table through an engine; the rows are sorted lines in the form
 // of rowjson.Judge.
 func Rows(t testing.TB, e Engine, table string, snapshot int64) []string {
 	t.Helper()
-	out := bytes.TrimSuffix(run(t, e, table, snapshot), []byte("\n"))
-	if len(out) == 0 {
-		return nil
-	}
-	var rows []string
-	for _, l := range bytes.Split(out, []byte("\n")) {
-		rows = append(rows, string(l))
-	}
-	return rows
+	return ask(t, e, request{Table: table, Snapshot: snapshot, Rows: true}).Lines
 }
 
-func run(t testing.TB, e Engine, table string, snapshot int64, more ...string) []byte {
+// Try is Checksum for a table that the engine may refuse; the error is the
+// engine's.
+func Try(t testing.TB, e Engine, table string, snapshot int64) (Verdict, error) {
 	t.Helper()
-	args := []string{filepath.Join(root(), "internal", "judge", "judge.py"), "--engine", string(e), table}
-	if snapshot != 0 {
-		args = append(args, "--snapshot", strconv.FormatInt(snapshot, 10))
+	r := exchange(t, e, request{Table: table, Snapshot: snapshot})
+	if r.Error != "" {
+		return Verdict{}, errors.New(r.Error)
 	}
-	cmd := exec.Command(Python(t), append(args, more...)...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s cannot read %s: %v\n%s", e, table, err, stderr.String())
+	return r.Verdict, nil
+}
+
+type request struct {
+	Table    string `json:"table"`
+	Snapshot int64  `json:"snapshot"`
+	Rows     bool   `json:"rows"`
+}
+
+type reply struct {
+	Verdict
+	Lines   []string `json:"lines"`
+	Error   string   `json:"error"`
+	Warning string   `json:"warning"`
+}
+
+func ask(t testing.TB, e Engine, q request) reply {
+	t.Helper()
+	r := exchange(t, e, q)
+	if r.Error != "" {
+		t.Fatalf("%s cannot read %s: %s", e, q.Table, r.Error)
 	}
-	if bytes.Contains(stderr.Bytes(), []byte("warning")) {
-		t.Errorf("%s: %s", e, stderr.String())
+	if r.Warning != "" {
+		t.Errorf("%s: %s: %s", e, q.Table, r.Warning)
 	}
-	return stdout.Bytes()
+	return r
+}
+
+// server is a running serve.py. Servers live as long as the test binary: their
+// standard input ends with it.
+type server struct {
+	sync.Mutex
+	in  io.Writer
+	out *bufio.Reader
+}
+
+var servers sync.Map // Engine → *server
+
+func exchange(t testing.TB, e Engine, q request) reply {
+	t.Helper()
+	py := Python(t)
+	v, _ := servers.LoadOrStore(e, &server{})
+	s := v.(*server)
+	s.Lock()
+	defer s.Unlock()
+	if s.in == nil {
+		if err := s.start(py, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	line, err := json.Marshal(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer []byte
+	if _, err = s.in.Write(append(line, '\n')); err == nil {
+		answer, err = s.out.ReadBytes('\n')
+	}
+	var r reply
+	if err == nil {
+		err = json.Unmarshal(answer, &r)
+	}
+	if err != nil {
+		s.in = nil // the engine took its process down; the next request starts another
+		return reply{Error: fmt.Sprintf("the engine's process ended: %v", err)}
+	}
+	return r
+}
+
+func (s *server) start(py string, e Engine) error {
+	cmd := exec.Command(py, filepath.Join(root(), "internal", "judge", "serve.py"), string(e))
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	s.in, s.out = in, bufio.NewReaderSize(out, 1<<20)
+	return cmd.Start()
 }
 
 // Sum adds the rows of a batch of schema s to a verdict, for comparison with an
