@@ -69,6 +69,9 @@ type Stats struct {
 	Truncates, Evolutions int64
 	// Commits counts commits of single tables.
 	Commits int64
+	// LeftOut events belong to a transaction at the end of the stream whose own end
+	// is missing; the next run over a longer stream applies them.
+	LeftOut int64
 	// Tables that events were seen of.
 	Tables int
 }
@@ -212,7 +215,8 @@ func (a *Applier) Stop(ctx context.Context) error {
 
 // Finish ends the stream: it commits, without a transaction whose end is missing.
 func (a *Applier) Finish(ctx context.Context) error {
-	if a.tx.cut() {
+	if a.tx.cut() && len(a.touched) > 0 {
+		a.stats.LeftOut = a.tx.seen
 		return a.Stop(ctx)
 	}
 	if err := a.boundary(ctx); err != nil {

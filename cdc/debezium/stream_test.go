@@ -162,8 +162,8 @@ func TestEndOfStream(t *testing.T) {
 	s.begin("B")
 	s.change("t", "c", "2", "null", `{"id":2}`, "")
 	m := cdctest.NewMemory()
-	if _, err := run(t, m, s.String(), nil, nil); err != nil {
-		t.Fatal(err)
+	if stats, err := run(t, m, s.String(), nil, nil); err != nil || stats.LeftOut != 1 {
+		t.Fatal(stats, err)
 	}
 	wantRows(t, m, "db.t", "id=1")
 	s.end(1)
