@@ -2,6 +2,7 @@ package deletes
 
 import (
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -28,22 +29,39 @@ type EqualityTable struct {
 const (
 	shardBits  = 5
 	shardCount = 1 << shardBits
-	slotBytes  = 24
-	firstSlots = 16
+	// A group is eight slots and, in one word, a tag byte for each: zero for a
+	// free slot, else the high bit and seven bits of the key's hash. Most look-ups
+	// of keys that are not there touch that one word.
+	groupSlots = 8
+	groupBytes = groupSlots * (24 + 1)
+	lowBits    = 0x0101010101010101
+	highBits   = 0x8080808080808080
 )
 
 // shard holds the keys whose digest starts with its number, in open addressing
-// with linear probing; seq 0 marks a free slot.
+// with linear probing by groups; at most seven eighths of its slots are taken.
 type shard struct {
-	mu    sync.Mutex
+	mu   sync.Mutex
+	tags []uint64 // a group each; a power of two, or none
+	// slots has groupSlots a group.
 	slots []slot
 	n     int
-	_     [24]byte // a cache line each
 }
 
 type slot struct {
 	key Digest
 	seq int64
+}
+
+// tagOf returns the tag of a key in every byte. Its bits are neither those that
+// choose the shard nor those that choose the group.
+func tagOf(key *Digest) uint64 { return (key[0]>>40&0x7f | 0x80) * lowBits }
+
+// matches returns the high bit of every byte of w that equals tag's; there may be
+// some more, never fewer.
+func matches(w, tag uint64) uint64 {
+	w ^= tag
+	return (w - lowBits) &^ w & highBits
 }
 
 // EqualityOptions bound a table; nil and zero mean the documented default.
@@ -135,45 +153,68 @@ func (t *EqualityTable) addTo(s *shard, keys []Digest, seq int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range keys {
-		if 4*(s.n+1) > 3*len(s.slots) {
+		if at := s.find(&keys[i]); at != nil {
+			at.seq = max(at.seq, seq)
+			continue
+		}
+		if 8*(s.n+1) > 7*len(s.slots) {
 			if err := t.grow(s); err != nil {
 				return err
 			}
 		}
-		at := s.find(&keys[i])
-		if at.seq == 0 {
-			at.key = keys[i]
-			s.n++
-		}
-		at.seq = max(at.seq, seq)
+		s.insert(slot{keys[i], seq})
+		s.n++
 	}
 	return nil
 }
 
-// find returns the slot of key, or the free one where it belongs.
+// find returns the slot of key, nil if it is not there.
 func (s *shard) find(key *Digest) *slot {
-	mask := uint64(len(s.slots) - 1)
-	for i := key[1] & mask; ; i = (i + 1) & mask {
-		at := &s.slots[i]
-		if at.seq == 0 || at.key == *key {
-			return at
+	if len(s.tags) == 0 {
+		return nil
+	}
+	mask := uint64(len(s.tags) - 1)
+	tag := tagOf(key)
+	for g := key[1] & mask; ; g = (g + 1) & mask {
+		w := s.tags[g]
+		for m := matches(w, tag); m != 0; m &= m - 1 {
+			at := &s.slots[g*groupSlots+uint64(bits.TrailingZeros64(m))/8]
+			if at.key == *key {
+				return at
+			}
+		}
+		if ^w&highBits != 0 {
+			return nil
+		}
+	}
+}
+
+// insert puts a key that is not there into the first free slot.
+func (s *shard) insert(v slot) {
+	mask := uint64(len(s.tags) - 1)
+	for g := v.key[1] & mask; ; g = (g + 1) & mask {
+		if free := ^s.tags[g] & highBits; free != 0 {
+			bit := uint(bits.TrailingZeros64(free)) - 7
+			s.tags[g] |= tagOf(&v.key) & 0xff << bit
+			s.slots[g*groupSlots+uint64(bit)/8] = v
+			return
 		}
 	}
 }
 
 func (t *EqualityTable) grow(s *shard) error {
-	n := max(firstSlots, 2*len(s.slots))
-	more := int64(n-len(s.slots)) * slotBytes
+	groups := max(1, 2*len(s.tags))
+	more := int64(groups-len(s.tags)) * groupBytes
 	total := t.bytes.Add(more)
 	if t.o.MemoryBudget > 0 && total > t.o.MemoryBudget || t.o.Account != nil && !t.o.Account(more) {
 		t.bytes.Add(-more)
 		return fmt.Errorf("equality deletes: table of %d bytes cannot grow: %w", total-more, ErrBudget)
 	}
 	old := s.slots
-	s.slots = make([]slot, n)
+	s.tags, s.slots = make([]uint64, groups), make([]slot, groups*groupSlots)
 	for i := range old {
 		if old[i].seq != 0 {
-			*s.find(&old[i].key) = old[i]
+			s.insert(old[i])
 		}
 	}
 	return nil
@@ -183,7 +224,7 @@ func (t *EqualityTable) grow(s *shard) error {
 // beside any other method.
 func (t *EqualityTable) Release() {
 	for i := range t.shards {
-		t.shards[i].slots, t.shards[i].n = nil, 0
+		t.shards[i].tags, t.shards[i].slots, t.shards[i].n = nil, nil, 0
 	}
 	if n := t.bytes.Swap(0); n > 0 && t.o.Account != nil {
 		t.o.Account(-n)
@@ -195,11 +236,10 @@ func (t *EqualityTable) Hasher() *Hasher { return t.hasher }
 
 // Seq returns the highest sequence number a key was deleted at, 0 for none.
 func (t *EqualityTable) Seq(key Digest) int64 {
-	s := &t.shards[key[0]>>(64-shardBits)]
-	if s.n == 0 {
-		return 0
+	if at := t.shards[key[0]>>(64-shardBits)].find(&key); at != nil {
+		return at.seq
 	}
-	return s.find(&key).seq
+	return 0
 }
 
 // deadRows is how many rows Dead hashes at a time: their digests stay in cache.
@@ -234,13 +274,35 @@ func (t *EqualityTable) Dead(cols []arrow.Array, fileSeq int64, live *bitmap.Bit
 	}
 }
 
+// lookAhead is how many keys' tags dead loads before it looks at the first: the
+// cache misses overlap.
+const lookAhead = 32
+
 // dead clears the bits from first on of dead keys. Rows already dead are not
 // looked up.
 func (t *EqualityTable) dead(keys []Digest, fileSeq int64, live *bitmap.Bitmap, first int) {
-	for i := range keys {
-		if live.Get(first+i) && t.Seq(keys[i]) > fileSeq {
-			live.Clear(first + i)
+	var words [lookAhead]uint64
+	for len(keys) > 0 {
+		part := keys[:min(lookAhead, len(keys))]
+		for i := range part {
+			s := &t.shards[part[i][0]>>(64-shardBits)]
+			if n := len(s.tags); n > 0 {
+				words[i] = s.tags[part[i][1]&uint64(n-1)]
+			} else {
+				words[i] = 0
+			}
 		}
+		for i := range part {
+			w := words[i]
+			if matches(w, tagOf(&part[i])) == 0 && ^w&highBits != 0 {
+				continue
+			}
+			if live.Get(first+i) && t.Seq(part[i]) > fileSeq {
+				live.Clear(first + i)
+			}
+		}
+		keys = keys[len(part):]
+		first += len(part)
 	}
 }
 
