@@ -175,6 +175,7 @@ func exchange(t testing.TB, e Engine, q request) reply {
 func (s *server) start(py string, e Engine) error {
 	cmd := exec.Command(py, filepath.Join(root(), "internal", "judge", "serve.py"), string(e))
 	cmd.Stderr = os.Stderr
+	cmd.Dir = os.TempDir() // chDB reads only below its working directory
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
