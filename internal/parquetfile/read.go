@@ -31,7 +31,8 @@ type OpenOptions struct {
 	MaxFooterBytes int64
 	// MaxPageBytes bounds one page uncompressed; default 256 MiB.
 	MaxPageBytes int64
-	// ReadAhead is the most bytes read at once of a column chunk; default 4 MiB.
+	// ReadAhead is the most bytes read at once of a column chunk; default 2 MiB.
+	// It is what a cursor holds per column; distant stores want more.
 	ReadAhead int
 }
 
@@ -73,7 +74,7 @@ const (
 // Open reads the footer of a file. The File owns o from then on, also when Open
 // fails.
 func Open(ctx context.Context, o objstore.Object, opts *OpenOptions) (f *File, err error) {
-	f = &File{o: o, size: o.Size(), maxPage: 256 << 20, readAhead: 4 << 20}
+	f = &File{o: o, size: o.Size(), maxPage: 256 << 20, readAhead: 2 << 20}
 	maxFooter := int64(256 << 20)
 	if opts != nil {
 		if opts.MaxFooterBytes > 0 {

@@ -15,6 +15,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/frazildb/frazil/internal/bitmap"
 	"github.com/frazildb/frazil/schema"
 )
@@ -307,4 +309,26 @@ func TestCloseKeepsBatches(t *testing.T) {
 	}
 	b.Release()
 	other.Release()
+}
+
+// TestConcurrentCursors reads one File from several goroutines.
+func TestConcurrentCursors(t *testing.T) {
+	s := makeSample(t, rand.New(rand.NewPCG(8, 8)), 700)
+	f := openBytes(t, "random.parquet", s.data)
+	var g errgroup.Group
+	for i := range 6 {
+		g.Go(func() error {
+			if _, err := f.MightContain(context.Background(), 0, 1, int64(i)); err != nil {
+				return err
+			}
+			cols, err := readAll(f, &ReadOptions{Fields: s.fields, BatchRows: 50 * (i + 1), Sparse: i%2 == 0})
+			if err == nil && fmt.Sprint(cols) != fmt.Sprint(s.texts) {
+				err = fmt.Errorf("cursor %d reads other rows", i)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
 }
