@@ -245,9 +245,11 @@ func TestListAssignment(t *testing.T) {
 // TestListRoundTrip keeps everything, and lists of version 2 have no row ids.
 func TestListRoundTrip(t *testing.T) {
 	want := []*File{
-		{Path: "a", Length: 1, SpecID: 3, Kind: Deletes, SequenceNumber: 2, MinSequenceNumber: 1, AddedSnapshotID: -7, AddedFiles: 1,
+		{
+			Path: "a", Length: 1, SpecID: 3, Kind: Deletes, SequenceNumber: 2, MinSequenceNumber: 1, AddedSnapshotID: -7, AddedFiles: 1,
 			ExistingFiles: 2, DeletedFiles: 3, AddedRows: 4, ExistingRows: 5, DeletedRows: 6, KeyMetadata: []byte{1},
-			Partitions: []FieldSummary{{ContainsNull: true}, {ContainsNaN: ptr(true), Lower: []byte{}, Upper: []byte("x")}}},
+			Partitions: []FieldSummary{{ContainsNull: true}, {ContainsNaN: ptr(true), Lower: []byte{}, Upper: []byte("x")}},
+		},
 		{Path: "b", SequenceNumber: 0, MinSequenceNumber: 0},
 	}
 	data, next, err := WriteList(ListOptions{FormatVersion: 2, SnapshotID: 1, SequenceNumber: 2, Codec: "zstd"}, want)

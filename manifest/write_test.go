@@ -65,7 +65,8 @@ func wideTuple(r *rand.Rand) partition.Tuple {
 		r.IntN(2) == 0, int32(r.Uint32()), r.Float32()*2 - 1, r.NormFloat64(),
 		decimal128.FromI64(r.Int64N(1999999999) - 999999999), int32(r.IntN(40000) - 20000), r.Int64N(86400e6),
 		r.Int64() - math.MaxInt64/2, r.Int64N(1 << 50), fmt.Sprintf("κ%d/=%%", r.IntN(100)), uuid(),
-		[]byte{byte(r.Uint32()), 0, 255}, []byte(fmt.Sprint(r.IntN(10))), uuid(),
+		[]byte{byte(r.Uint32()), 0, 255},
+		[]byte(fmt.Sprint(r.IntN(10))), uuid(),
 		decimal128.New(r.Int64N(1<<60)-1<<59, r.Uint64()),
 	}
 	for i := range t {
@@ -338,8 +339,11 @@ func TestSchemasEqualJava(t *testing.T) {
 			{FieldID: 1000, Name: "sp ace"}, {FieldID: 1001, Name: "a.b"},
 		}}, []schema.Type{schema.String, schema.String}))},
 		{"spark/transforms_truncate", must(entrySchema(2, partition.Spec{Fields: []partition.Field{
-			{FieldID: 1000, Name: "i_trunc"}, {FieldID: 1001, Name: "l_trunc"}, {FieldID: 1002, Name: "dec_trunc"},
-			{FieldID: 1003, Name: "s_trunc"}, {FieldID: 1004, Name: "bin_trunc"},
+			{FieldID: 1000, Name: "i_trunc"},
+			{FieldID: 1001, Name: "l_trunc"},
+			{FieldID: 1002, Name: "dec_trunc"},
+			{FieldID: 1003, Name: "s_trunc"},
+			{FieldID: 1004, Name: "bin_trunc"},
 		}}, []schema.Type{schema.Int, schema.Long, schema.Decimal(9, 2), schema.String, schema.Binary}))},
 	} {
 		found := 0

@@ -158,8 +158,10 @@ func avroType(t schema.Type, names map[string]bool) (string, error) {
 // decimalBytes is the size of a fixed that holds every decimal of a precision.
 func decimalBytes(precision int) int {
 	// The smallest n with 10^precision - 1 < 2^(8n-1).
-	return [...]int{0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6, 7, 7, 8, 8, 9,
-		9, 9, 10, 10, 11, 11, 11, 12, 12, 13, 13, 13, 14, 14, 15, 15, 16, 16, 16}[precision]
+	return [...]int{
+		0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6, 7, 7, 8, 8, 9,
+		9, 9, 10, 10, 11, 11, 11, 12, 12, 13, 13, 13, 14, 14, 15, 15, 16, 16, 16,
+	}[precision]
 }
 
 // avroName replaces what Avro does not allow in names the way the reference

@@ -661,8 +661,8 @@ func TestCommitsReadNothing(t *testing.T) {
 			w.commit(Changes{RemoveData: files(w.file(fmt.Sprint("f", i-1)))})
 		}
 	}
-	if w.store.reads != 0 {
-		t.Errorf("%d reads", w.store.reads)
+	if n := w.store.reads.Load(); n != 0 {
+		t.Errorf("%d reads", n)
 	}
 }
 

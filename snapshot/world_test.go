@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,8 +35,7 @@ type world struct {
 // countingStore counts and checks what a commit does to the store.
 type countingStore struct {
 	objstore.Store
-	puts   map[string]int
-	reads  int
+	reads  atomic.Int64
 	before func(uri string) error // may fail a put
 }
 
@@ -50,7 +50,7 @@ func (s *countingStore) Put(ctx context.Context, uri string, data []byte, o *obj
 }
 
 func (s *countingStore) Open(ctx context.Context, uri string) (objstore.Object, error) {
-	s.reads++
+	s.reads.Add(1)
 	return s.Store.Open(ctx, uri)
 }
 
