@@ -137,8 +137,13 @@ func tableNames(t testing.TB, dir string) []string {
 // what they see with what we see.
 func checkJudges(t *testing.T, dir string, engines ...judge.Engine) {
 	t.Helper()
+	checkTables(t, dir, tableNames(t, dir), engines...)
+}
+
+func checkTables(t *testing.T, dir string, names []string, engines ...judge.Engine) {
+	t.Helper()
 	cat := openWarehouse(t, dir)
-	for _, name := range tableNames(t, dir) {
+	for _, name := range names {
 		tab, err := table.Open(context.Background(), cat, name, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,5 +97,9 @@ func TestJudgesReadEqualityDeletes(t *testing.T) {
 	warehouse := t.TempDir()
 	mustFrazil(t, warehouse, sakilaVariants["events-schema"].ingestArgs(dir, "--delete-encoding", "equality", "--commit-rows", "2000")...)
 	checkOracle(t, warehouse, filepath.Join(dir, "oracle"), notInSchemaVariant...)
-	checkJudges(t, warehouse, judge.ChDB)
+	// chDB shows a null struct as a struct of nulls (known of 4.4.0), so type_zoo,
+	// which has such, goes to DuckDB, which is right on unpartitioned tables.
+	names := slices.DeleteFunc(tableNames(t, warehouse), func(n string) bool { return n == "sakila.type_zoo" })
+	checkTables(t, warehouse, names, judge.ChDB)
+	checkTables(t, warehouse, []string{"sakila.type_zoo"}, judge.DuckDB)
 }
