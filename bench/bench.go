@@ -29,6 +29,9 @@ type Options struct {
 	// workload wrote is deleted when it ends unless Keep is set.
 	Dir  string
 	Keep bool
+	// Prepared is a folder that Prepare has filled with the tables of W6; default
+	// none, W6 makes them.
+	Prepared string
 	// Shared is the folder of the recorded change streams of W12; default the
 	// environment variable FRAZIL_SHARED. Without it W12 makes up a stream.
 	Shared string

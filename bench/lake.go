@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -18,10 +19,10 @@ import (
 
 // lake is a warehouse in a folder of its own for one case.
 type lake struct {
-	dir  string
-	keep bool
-	cat  *catalog.Files
-	st   objstore.Store
+	dir    string
+	remove bool // when it is closed
+	cat    *catalog.Files
+	st     objstore.Store
 }
 
 func (o *Options) newLake(name string) (*lake, error) {
@@ -35,20 +36,31 @@ func (o *Options) newLake(name string) (*lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
+	l, err := openLake(dir)
+	if err != nil {
+		return nil, err
+	}
+	l.remove = !o.Keep
+	return l, nil
+}
+
+// openLake opens the warehouse in a folder.
+func openLake(dir string) (*lake, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
 		return nil, err
 	}
 	st, err := objstore.NewLocal(dir, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &lake{dir: dir, keep: o.Keep, cat: catalog.NewFiles(st, nil), st: st}, nil
+	return &lake{dir: dir, cat: catalog.NewFiles(st, nil), st: st}, nil
 }
 
-// close deletes the folder, unless it is to be kept.
+// close deletes the folder, if it was made for the case.
 func (l *lake) close() {
 	_ = l.st.Close()
-	if !l.keep {
+	if l.remove {
 		_ = os.RemoveAll(l.dir)
 	}
 }
@@ -59,6 +71,11 @@ func (l *lake) create(ctx context.Context, d *Data, opts *table.CreateOptions) (
 
 // size counts the files and bytes of the warehouse.
 func (l *lake) size() (files, bytes int64, err error) { return FolderSize(l.dir) }
+
+// tableSize counts those of one table.
+func (l *lake) tableSize(t *table.Table) (files, bytes int64, err error) {
+	return FolderSize(strings.TrimPrefix(t.Metadata().Location, "file://"))
+}
 
 // FolderSize counts the files below a folder and their bytes.
 func FolderSize(dir string) (files, bytes int64, err error) {

@@ -18,7 +18,7 @@ import (
 const (
 	UBase   = 1000000
 	UEvents = 2000000
-	uCommit = 100000 // events a commit
+	UCommit = 100000 // events a commit
 )
 
 // uState are the starting states of the ten random streams.
@@ -118,7 +118,6 @@ func (u U) Batch(first uint64, n int) (arrow.RecordBatch, []table.Op) {
 	ids := make([]byte, 8*n)
 	valid := make([]byte, (n+7)/8)
 	var ops []table.Op
-	deleted := make([]bool, n)
 	nulls := 0
 	for i := range n {
 		op, id := u.Event(first + uint64(i))
@@ -130,37 +129,52 @@ func (u U) Batch(first uint64, n int) (arrow.RecordBatch, []table.Op) {
 		if ops == nil {
 			ops = make([]table.Op, n)
 		}
-		ops[i], deleted[i] = table.OpDelete, true
+		ops[i] = table.OpDelete
 		nulls++
 	}
-	at := func(i int64) uint64 { return uint64(i) }
-	long := arrow.PrimitiveTypes.Int64
-	cols := []arrow.Array{
-		column(long, n, ids),
-		words64(long, func(i int64) uint64 { return uint64(uCustomer(at(i))) })(int64(first), n),
-		uAmounts(first, n),
-		texts(9, func(b []byte, i int64) []byte { return append(b, uStatus(at(i))...) })(int64(first), n),
-		words64(&arrow.TimestampType{Unit: arrow.Microsecond}, func(i int64) uint64 { return uint64(uTime(at(i))) })(int64(first), n),
-		texts(32, func(b []byte, i int64) []byte { return uNote(b, at(i)) })(int64(first), n),
-	}
+	cols := uColumns(ids, n, func(i int64) uint64 { return first + uint64(i) })
 	if nulls > 0 {
 		for c := 1; c < len(cols); c++ {
 			cols[c] = withNulls(cols[c], valid, nulls)
 		}
 	}
+	return uBatch(cols, n), ops
+}
+
+// Rows makes the rows that some events, which are no deletes, leave.
+func (u U) Rows(events []uint64) arrow.RecordBatch {
+	n := len(events)
+	ids := make([]byte, 8*n)
+	for i, e := range events {
+		_, id := u.Event(e)
+		binary.LittleEndian.PutUint64(ids[8*i:], uint64(id))
+	}
+	return uBatch(uColumns(ids, n, func(i int64) uint64 { return events[i] }), n)
+}
+
+// uColumns makes the columns of n rows; event tells which one made a row.
+func uColumns(ids []byte, n int, event func(i int64) uint64) []arrow.Array {
+	long := arrow.PrimitiveTypes.Int64
+	amounts := make([]byte, 16*n)
+	for i := range n {
+		binary.LittleEndian.PutUint64(amounts[16*i:], uint64(uCents(event(int64(i)))))
+	}
+	return []arrow.Array{
+		column(long, n, ids),
+		words64(long, func(i int64) uint64 { return uint64(uCustomer(event(i))) })(0, n),
+		column(&arrow.Decimal128Type{Precision: 12, Scale: 2}, n, amounts),
+		texts(9, func(b []byte, i int64) []byte { return append(b, uStatus(event(i))...) })(0, n),
+		words64(&arrow.TimestampType{Unit: arrow.Microsecond}, func(i int64) uint64 { return uint64(uTime(event(i))) })(0, n),
+		texts(32, func(b []byte, i int64) []byte { return uNote(b, event(i)) })(0, n),
+	}
+}
+
+func uBatch(cols []arrow.Array, n int) arrow.RecordBatch {
 	b := array.NewRecordBatch(schema.ArrowSchema(USchema()), cols, int64(n))
 	for _, c := range cols {
 		c.Release()
 	}
-	return b, ops
-}
-
-func uAmounts(first uint64, n int) arrow.Array {
-	data := make([]byte, 16*n)
-	for i := range n {
-		binary.LittleEndian.PutUint64(data[16*i:], uint64(uCents(first+uint64(i))))
-	}
-	return column(&arrow.Decimal128Type{Precision: 12, Scale: 2}, n, data)
+	return b
 }
 
 // USums are what a scan of the table must add up to.

@@ -29,8 +29,8 @@ func upsertCases() []upsertCase {
 	}
 }
 
-// uBatch is how many events are handed over at once, as a change stream would.
-const uBatch = 10000
+// applyRows is how many events are handed over at once, as a change stream would.
+const applyRows = 10000
 
 // W2 runs workload U: a base of a million rows, then commits of 100,000 events;
 // on format version 3 with deletion vectors, on version 2 with position deletes,
@@ -77,7 +77,7 @@ func (o *Options) upserts(ctx context.Context, c upsertCase) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	commits := uint64(min(max(1, o.rows(3, 20)), UEvents/uCommit))
+	commits := uint64(min(max(1, o.rows(3, 20)), UEvents/UCommit))
 	r, err := u.apply(ctx, w, commits)
 	if err != nil {
 		return r, err
@@ -92,7 +92,7 @@ func (o *Options) upserts(ctx context.Context, c upsertCase) (Result, error) {
 	}
 	r.RatioToClean = round(after/clean, 1000)
 	r.Note = fmt.Sprintf("base %.0f ns/row, scan %.0f ns/row clean, %.0f after", base, clean, after)
-	return r, expect("sums", sums, u.Sums(UBase+commits*uCommit))
+	return r, expect("sums", sums, u.Sums(UBase+commits*UCommit))
 }
 
 // load appends the base and returns its CPU per row.
@@ -118,10 +118,10 @@ func (u U) apply(ctx context.Context, w *table.Writer, commits uint64) (Result, 
 	var times []time.Duration
 	m := StartMeter()
 	for c := range commits {
-		for i := uint64(0); i < uCommit; i += uBatch {
+		for i := uint64(0); i < UCommit; i += applyRows {
 			var b arrow.RecordBatch
 			var ops []table.Op
-			m.Outside(func() { b, ops = u.Batch(UBase+c*uCommit+i, uBatch) })
+			m.Outside(func() { b, ops = u.Batch(UBase+c*UCommit+i, applyRows) })
 			err := w.ApplyBatch(ctx, b, ops)
 			b.Release()
 			if err != nil {
@@ -134,7 +134,7 @@ func (u U) apply(ctx context.Context, w *table.Writer, commits uint64) (Result, 
 		}
 		times = append(times, time.Since(start))
 	}
-	r := m.Stop().Result("W2", "", int64(commits*uCommit))
+	r := m.Stop().Result("W2", "", int64(commits*UCommit))
 	r.Commits = int64(commits)
 	r.P50MS, r.P99MS = percentile(times, 50), percentile(times, 99)
 	return r, nil

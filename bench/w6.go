@@ -12,101 +12,167 @@ import (
 	"github.com/frazildb/frazil/table"
 )
 
-const (
-	w6Files   = 20
-	w6Lookups = 20
-)
+// w6Files is the number of data files of a table.
+const w6Files = 20
 
 // W6 scans R6 in twenty Zstandard files into Arrow batches: all columns; two
 // columns; a filter that keeps one row in a hundred, spread over all pages; and
-// one row by its id, where ids are shuffled over the files.
+// one row by its id, where ids are shuffled over the files. The tables are those
+// of Options.Prepared, else it makes them.
 func W6(ctx context.Context, o *Options) ([]Result, error) {
-	var rs []Result
-	rows := o.rows(500000, 5000000)
-	if o.wants("full") || o.wants("two-columns") || o.wants("filter") {
-		got, err := o.scans(ctx, rows)
-		rs = append(rs, got...)
+	if o.Prepared == "" {
+		l, err := o.newLake("w6")
 		if err != nil {
-			return rs, err
+			return nil, err
 		}
-	}
-	if o.wants("lookup") {
-		r, err := o.lookups(ctx, rows)
-		if err != nil {
-			return rs, err
+		defer l.close()
+		prepared := *o
+		prepared.Prepared = l.dir
+		if err := l.prepare(ctx, o.rows(500000, 5000000)); err != nil {
+			return nil, err
 		}
-		rs = append(rs, r)
+		o = &prepared
 	}
-	return rs, nil
-}
-
-func (o *Options) scans(ctx context.Context, rows int64) ([]Result, error) {
-	l, err := o.newLake("w6")
+	l, err := openLake(o.Prepared)
 	if err != nil {
 		return nil, err
 	}
 	defer l.close()
-	t, err := l.fill(ctx, R6(0), rows, w6Files)
-	if err != nil {
-		return nil, err
-	}
-	matching := int64(0)
-	for n := range rows {
-		if random(1, uint64(n))%R6Customers < R6Customers/100 {
-			matching++
-		}
-	}
 	var rs []Result
-	for _, c := range []struct {
-		name string
-		opts *scan.Options
-		want int64
-	}{
-		{"full", nil, rows},
-		{"two-columns", &scan.Options{Columns: []string{"id", "amount"}}, rows},
-		{"filter", &scan.Options{Filter: expr.Lt("customer", int64(R6Customers/100))}, matching},
-	} {
-		if !o.wants(c.name) {
+	for _, c := range ScanCases() {
+		if !o.wants(c.Name) {
 			continue
 		}
-		m := StartMeter()
-		got, err := countRows(ctx, t, c.opts)
+		r, err := c.run(ctx, l)
 		if err != nil {
-			return rs, err
-		}
-		r := m.Stop().Result("W6", c.name, rows)
-		if err := expect(c.name+": rows read", got, c.want); err != nil {
-			return rs, err
-		}
-		if r.Files, r.Bytes, err = l.size(); err != nil {
-			return rs, err
+			return rs, fmt.Errorf("%s: %w", c.Name, err)
 		}
 		rs = o.done(rs, r)
 	}
 	return rs, nil
 }
 
+// ScanCase is a case of W6.
+type ScanCase struct {
+	Name string
+	// Table is bench.sorted or bench.shuffled, see Prepare.
+	Table string
+	// Columns are nil for all. Customers, when not 0, keeps rows with a customer
+	// below it. With Lookup single rows are read by id.
+	Columns   []string
+	Customers int64
+	Lookup    bool
+}
+
+// ScanCases are the cases of W6.
+func ScanCases() []ScanCase {
+	return []ScanCase{
+		{Name: "full", Table: "bench.sorted"},
+		{Name: "two-columns", Table: "bench.sorted", Columns: []string{"id", "amount"}},
+		{Name: "filter", Table: "bench.sorted", Customers: R6Customers / 100},
+		{Name: "lookup", Table: "bench.shuffled", Lookup: true},
+	}
+}
+
+// Want is the number of rows the case must read of a table of so many.
+func (c ScanCase) Want(rows int64) int64 {
+	if c.Customers == 0 {
+		return rows
+	}
+	n := int64(0)
+	for i := range rows {
+		if int64(random(1, uint64(i))%R6Customers) < c.Customers {
+			n++
+		}
+	}
+	return n
+}
+
+// LookupID is the id that look-up i of a case asks for.
+func LookupID(i int, rows int64) int64 { return int64(random(7, uint64(i)) % uint64(rows)) }
+
+// Lookups is how many rows the case lookup reads, one by one.
+const Lookups = 20
+
+// Prepare writes the tables of W6 into dir, a warehouse: bench.sorted with ids in
+// order and bench.shuffled.
+func Prepare(ctx context.Context, dir string, opts *Options) error {
+	o, err := opts.withDefaults()
+	if err != nil {
+		return err
+	}
+	l, err := openLake(dir)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	return l.prepare(ctx, o.rows(500000, 5000000))
+}
+
+func (l *lake) prepare(ctx context.Context, rows int64) error {
+	sorted, shuffled := R6(0), R6(rows)
+	sorted.Name, shuffled.Name = "sorted", "shuffled"
+	for _, d := range []*Data{sorted, shuffled} {
+		if err := l.fill(ctx, d, rows, w6Files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // fill writes rows of d into a new table, a commit for each of so many files.
-func (l *lake) fill(ctx context.Context, d *Data, rows int64, files int) (*table.Table, error) {
+func (l *lake) fill(ctx context.Context, d *Data, rows int64, files int) error {
 	t, err := l.create(ctx, d, &table.CreateOptions{Key: []string{"id"}})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	w, err := t.NewWriter(nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer w.Close()
 	for i := range int64(files) {
 		if err := appendRows(ctx, w, d, rows*i/int64(files), rows*(i+1)/int64(files), nil); err != nil {
-			return nil, err
+			return err
 		}
 		if _, err := w.Commit(ctx, nil); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	// What readers of another process see: nothing cached.
-	return table.Open(ctx, l.cat, t.Name(), nil)
+	return nil
+}
+
+func (c ScanCase) run(ctx context.Context, l *lake) (Result, error) {
+	t, err := table.Open(ctx, l.cat, c.Table, nil)
+	if err != nil {
+		return Result{}, err
+	}
+	rows, err := t.Scan(nil).Count(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if c.Lookup {
+		return lookups(ctx, l, t, rows)
+	}
+	want := c.Want(rows)
+	opts := &scan.Options{Columns: c.Columns}
+	if c.Customers > 0 {
+		opts.Filter = expr.Lt("customer", c.Customers)
+	}
+	m := StartMeter()
+	if t, err = table.Open(ctx, l.cat, c.Table, nil); err != nil { // nothing cached
+		return Result{}, err
+	}
+	got, err := countRows(ctx, t, opts)
+	if err != nil {
+		return Result{}, err
+	}
+	r := m.Stop().Result("W6", c.Name, rows)
+	if err := expect("rows read", got, want); err != nil {
+		return r, err
+	}
+	r.Files, r.Bytes, err = l.tableSize(t)
+	return r, err
 }
 
 // countRows reads a scan to its end.
@@ -128,25 +194,16 @@ func eachBatch(ctx context.Context, t *table.Table, opts *scan.Options, f func(a
 
 // lookups reads single rows by id, each with a table that is opened afresh, so
 // that metadata and manifests are read every time.
-func (o *Options) lookups(ctx context.Context, rows int64) (Result, error) {
-	l, err := o.newLake("w6")
-	if err != nil {
-		return Result{}, err
-	}
-	defer l.close()
-	t, err := l.fill(ctx, R6(rows), rows, w6Files)
-	if err != nil {
-		return Result{}, err
-	}
+func lookups(ctx context.Context, l *lake, t *table.Table, rows int64) (Result, error) {
 	var times []time.Duration
 	m := StartMeter()
-	for i := range w6Lookups {
+	for i := range Lookups {
 		start := time.Now()
 		fresh, err := table.Open(ctx, l.cat, t.Name(), nil)
 		if err != nil {
 			return Result{}, err
 		}
-		id := int64(random(7, uint64(i)) % uint64(rows))
+		id := LookupID(i, rows)
 		got, err := countRows(ctx, fresh, &scan.Options{Filter: expr.Eq("id", id)})
 		if err != nil {
 			return Result{}, err
@@ -156,10 +213,9 @@ func (o *Options) lookups(ctx context.Context, rows int64) (Result, error) {
 			return Result{}, err
 		}
 	}
-	r := m.Stop().Result("W6", "lookup", w6Lookups)
+	r := m.Stop().Result("W6", "lookup", Lookups)
 	r.P50MS, r.P99MS = percentile(times, 50), percentile(times, 99)
-	if r.Files, r.Bytes, err = l.size(); err != nil {
-		return r, err
-	}
-	return o.done(nil, r)[0], nil
+	var err error
+	r.Files, r.Bytes, err = l.tableSize(t)
+	return r, err
 }
