@@ -274,14 +274,16 @@ func (t *EqualityTable) Dead(cols []arrow.Array, fileSeq int64, live *bitmap.Bit
 	}
 }
 
-// lookAhead is how many keys' tags dead loads before it looks at the first: the
-// cache misses overlap.
-const lookAhead = 32
+// lookAhead is how many keys dead looks up at a time.
+const lookAhead = 64
 
 // dead clears the bits from first on of dead keys. Rows already dead are not
-// looked up.
+// looked up. A table is mostly larger than the caches: the tags of many keys are
+// loaded before the first is looked at, and so are the slots they point to, for
+// their cache misses to overlap.
 func (t *EqualityTable) dead(keys []Digest, fileSeq int64, live *bitmap.Bitmap, first int) {
 	var words [lookAhead]uint64
+	var found [lookAhead]candidate
 	for len(keys) > 0 {
 		part := keys[:min(lookAhead, len(keys))]
 		for i := range part {
@@ -292,18 +294,44 @@ func (t *EqualityTable) dead(keys []Digest, fileSeq int64, live *bitmap.Bitmap, 
 				words[i] = 0
 			}
 		}
+		n := 0
 		for i := range part {
 			w := words[i]
-			if matches(w, tagOf(&part[i])) == 0 && ^w&highBits != 0 {
+			m := matches(w, tagOf(&part[i]))
+			if m == 0 && ^w&highBits != 0 || !live.Get(first+i) {
 				continue
 			}
-			if live.Get(first+i) && t.Seq(part[i]) > fileSeq {
-				live.Clear(first + i)
+			s := &t.shards[part[i][0]>>(64-shardBits)]
+			at := part[i][1] & uint64(len(s.tags)-1) * groupSlots
+			if m != 0 {
+				at += uint64(bits.TrailingZeros64(m)) / 8
+			}
+			found[n] = candidate{slot: &s.slots[at], row: i}
+			found[n].key = found[n].slot.key[0]
+			n++
+		}
+		for _, c := range found[:n] {
+			key := &part[c.row]
+			seq := int64(0)
+			if c.key == key[0] && c.slot.key[1] == key[1] {
+				seq = c.slot.seq
+			} else {
+				seq = t.Seq(*key)
+			}
+			if seq > fileSeq {
+				live.Clear(first + c.row)
 			}
 		}
 		keys = keys[len(part):]
 		first += len(part)
 	}
+}
+
+// candidate is the slot where a key is most likely to be.
+type candidate struct {
+	slot *slot
+	key  uint64 // the slot's, half of it
+	row  int
 }
 
 // Len returns the number of distinct keys. It must not be called while Add runs.
