@@ -222,7 +222,7 @@ func (d *decoder) setKey(b *binding) error {
 	}
 	shape := *b.def.shape
 	shape.Key = names
-	b.def = &definition{shape: &shape, codecs: b.def.codecs}
+	b.def, b.keysChecked = &definition{shape: &shape, codecs: b.def.codecs}, false
 	if shape.Inferred {
 		return nil // its columns come with the values
 	}
@@ -262,17 +262,11 @@ func (d *decoder) extend(b *binding) error {
 		return nil
 	}
 	for _, r := range []*rowVals{&m.before, &m.after} {
-		if r.span.kind != kindObject {
-			continue
-		}
-		for slot, v := range r.vals {
-			if v.kind <= kindNull || m.flat && t.meta.isMeta[slot] || isUnavailable(m.b, v) {
-				continue
-			}
-			d.extendBy(b, t.rows.names[slot], m.b, v)
+		if r.span.kind == kindObject {
+			d.extendByRow(b, r)
 		}
 	}
-	if d.keyRow.span.kind == kindObject {
+	if d.keyRow.span.kind == kindObject && (b.def != def || !b.keysChecked) {
 		for slot, v := range d.keyRow.vals {
 			if v.kind > kindNull {
 				d.extendBy(b, t.keys.names[slot], d.key.b, v)
@@ -286,6 +280,38 @@ func (d *decoder) extend(b *binding) error {
 	_, err := b.def.shape.KeyIndexes()
 	b.keysChecked = err == nil
 	return err
+}
+
+// extendByRow looks at the fields of a row that are not settled: those that have
+// no column yet, and those of guessed whole numbers, which may turn out to have
+// fractions.
+func (d *decoder) extendByRow(b *binding, r *rowVals) {
+	m, t := &d.msg, d.topic
+	for slot, v := range r.vals {
+		if v.kind <= kindNull {
+			continue
+		}
+		if b.settledDef != b.def {
+			b.settledDef = b.def
+			clear(b.settled)
+		}
+		for slot >= len(b.settled) {
+			b.settled = append(b.settled, false)
+		}
+		if b.settled[slot] || m.flat && t.meta.isMeta[slot] || isUnavailable(m.b, v) {
+			continue
+		}
+		name := t.rows.names[slot]
+		if i := b.def.shape.Index(name); i >= 0 && (!b.def.shape.Inferred || b.def.shape.Columns[i].Type.Kind != schema.KindLong) {
+			b.settled[slot] = true
+			continue
+		} else if i >= 0 && v.kind == kindNumber {
+			if _, whole := v.integer(m.b); whole {
+				continue
+			}
+		}
+		d.extendBy(b, name, m.b, v)
+	}
 }
 
 func (d *decoder) extendBy(b *binding, name string, text []byte, v val) {

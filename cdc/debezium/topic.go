@@ -126,7 +126,11 @@ type binding struct {
 	checkedLen  int
 	checkedN    int
 	keysChecked bool
-	live        *liveKeys
+	// settled tells, by slot, which fields extend need not look at under
+	// settledDef.
+	settled    []bool
+	settledDef *definition
+	live       *liveKeys
 }
 
 // colPlan is how one column of a builder gets its value.
