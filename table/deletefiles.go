@@ -81,7 +81,9 @@ func (c *commit) mergeExisting(ctx context.Context, base *catalog.Entry, t targe
 		if err != nil {
 			return nil, err
 		}
-		all.Union(old)
+		if c.t.opts.off != "union of deletion vectors" {
+			all.Union(old)
+		}
 		ch.RemoveDeletes = append(ch.RemoveDeletes, dv.File)
 	}
 	for _, e := range t.existing.Positions {

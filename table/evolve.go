@@ -204,7 +204,7 @@ func fillColumns(b arrow.RecordBatch, old, s *schema.Schema, backfill map[int]an
 
 // replaceAll prepares a snapshot in which added takes the place of every file.
 func (t *Table) replaceAll(ctx context.Context, base *catalog.Entry, after *metadata.Table, added []*manifest.DataFile) (*snapshot.Producer, snapshot.Attempt, error) {
-	k, err := readMarks(base.Metadata, base.Metadata.Current())
+	k, err := readMarks(base.Metadata, base.Metadata.Current(), t.opts.off)
 	if err != nil {
 		return nil, snapshot.Attempt{}, err
 	}

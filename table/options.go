@@ -32,6 +32,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Events are called as things happen; all are optional.
 	Events Events
+
+	// off names a safety check that tests switch off, to see that a test notices.
+	off string
 }
 
 // Events are optional callbacks, called from the goroutine that does the work.
