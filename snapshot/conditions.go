@@ -17,6 +17,11 @@ func (p *Producer) validate(ctx context.Context, b *build, files []*manifest.Fil
 	if err := b.exist(ctx, files, c.DataFilesExist); err != nil {
 		return err
 	}
+	if c.PathsUnused {
+		if err := p.unused(ctx, b, files); err != nil {
+			return err
+		}
+	}
 	if err := p.validateHistory(ctx, b, files); err != nil {
 		return err
 	}
@@ -55,6 +60,28 @@ func (b *build) exist(ctx context.Context, files []*manifest.File, paths []strin
 	for _, path := range paths { // the first in the caller's order
 		if _, ok := missing[maphash.String(b.src.cache.seed, path)]; ok {
 			return fmt.Errorf("%w: data file %s is not live any more", ErrConflict, path)
+		}
+	}
+	return nil
+}
+
+// unused requires that no added data file is live, unless all are removed.
+func (p *Producer) unused(ctx context.Context, b *build, files []*manifest.File) error {
+	if p.remove.all {
+		return nil
+	}
+	for _, f := range files {
+		if f.Kind != manifest.Data || !mayHaveLive(f) {
+			continue
+		}
+		k, err := b.src.keys(ctx, f)
+		if err != nil {
+			return err
+		}
+		for _, add := range p.c.AddData {
+			if _, ok := slices.BinarySearch(k.files, b.src.cache.hashID(idOf(add))); ok {
+				return fmt.Errorf("%w: data file %s is in the table already", ErrConflict, add.Path)
+			}
 		}
 	}
 	return nil

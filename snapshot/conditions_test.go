@@ -122,6 +122,25 @@ func TestInvariant7RewriteAndConcurrentDeletes(t *testing.T) {
 	}
 }
 
+// Invariant 17: a file path is live at most once.
+func TestInvariant17PathLiveOnce(t *testing.T) {
+	w := newWorld(t, 2, false, nil)
+	w.commit(Changes{AddData: files(w.data("a", 10, 0))})
+	w.commit(Changes{AddData: files(w.data("b", 10, 0))})
+	if _, err := w.commitIf(Changes{AddData: files(w.data("c", 1, 0), w.data("c", 1, 0))}, Conditions{}); !errors.Is(err, ErrInvalid) {
+		t.Errorf("twice in one commit: %v", err)
+	}
+	again := Changes{AddData: files(w.data("c", 1, 0), w.data("a", 10, 0))}
+	if _, err := w.commitIf(again, Conditions{PathsUnused: true}); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "file a is in the table") {
+		t.Errorf("live already: %v", err)
+	}
+	w.commit(Changes{RemoveData: files(w.file("a"))})
+	if _, err := w.commitIf(again, Conditions{PathsUnused: true}); err != nil {
+		t.Errorf("removed before: %v", err)
+	}
+	w.wantLive("a@4 b@2 c@4")
+}
+
 func TestConditionsNeedHistory(t *testing.T) {
 	w := newWorld(t, 2, false, nil)
 	s1 := w.commit(Changes{AddData: files(w.data("a", 10, 0))})

@@ -95,7 +95,7 @@ func BuildDeleteIndex(t *metadata.Table, entries iter.Seq2[*manifest.Entry, erro
 		}
 		x.n++
 	}
-	x.finish(columnTypes(t))
+	x.finish(t)
 	return x, nil
 }
 
@@ -136,10 +136,10 @@ func into[K comparable, V any](m map[K]*V, key K) *V {
 
 func (b *bucket) append(e *manifest.Entry) { b.entries = append(b.entries, e) }
 
-func (x *DeleteIndex) finish(types map[int]schema.Type) {
-	x.global.finish(types)
+func (x *DeleteIndex) finish(t *metadata.Table) {
+	x.global.finish(t)
 	for _, b := range x.equality {
-		b.finish(types)
+		b.finish(t)
 	}
 	for _, b := range x.paths {
 		b.sort()
@@ -260,29 +260,4 @@ func mergeBySequence(a, b []*manifest.Entry) []*manifest.Entry {
 		}
 	}
 	return append(append(out, a...), b...)
-}
-
-// columnTypes returns the type of every column the table ever had, the newest
-// and so the widest.
-func columnTypes(t *metadata.Table) map[int]schema.Type {
-	types := make(map[int]schema.Type)
-	var visit func(fields []schema.Field)
-	visit = func(fields []schema.Field) {
-		for _, f := range fields {
-			if f.Type.IsNested() {
-				visit(f.Type.Fields)
-			} else {
-				types[f.ID] = f.Type
-			}
-		}
-	}
-	for _, s := range t.Schemas {
-		if s.ID != t.CurrentSchemaID {
-			visit(s.Fields)
-		}
-	}
-	if s := t.CurrentSchema(); s != nil {
-		visit(s.Fields)
-	}
-	return types
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/frazildb/frazil/manifest"
+	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/schema"
 )
 
@@ -12,7 +13,6 @@ import (
 type equalityBucket struct {
 	bucket
 	stats [][]columnStats // by entry; nil for one without statistics
-	types map[int]schema.Type
 }
 
 // columnStats are what is known of one column of a file.
@@ -24,18 +24,18 @@ type columnStats struct {
 	onlyNil bool // holds nothing but null
 }
 
-func (b *equalityBucket) finish(types map[int]schema.Type) {
+func (b *equalityBucket) finish(table *metadata.Table) {
 	b.sort()
-	b.types = types
 	b.stats = make([][]columnStats, len(b.entries))
 	any := false
 	for i, e := range b.entries {
 		for _, id := range e.File.EqualityIDs {
-			t, ok := types[id]
-			if !ok {
+			// Dropped columns still delete; the newest type is the widest.
+			f, ok := table.Field(id)
+			if !ok || f.Type.IsNested() {
 				continue
 			}
-			if s := statsOf(e.File, id, t); s.useful() {
+			if s := statsOf(e.File, id, f.Type); s.useful() {
 				b.stats[i] = append(b.stats[i], s)
 				any = true
 			}

@@ -91,11 +91,11 @@ func newExpiry(t *metadata.Table, policy ExpirePolicy, now time.Time) *expiry {
 		t: t, policy: policy, now: now.UnixMilli(),
 		kept: make(map[string]metadata.Ref), retain: make(map[int64]bool), referenced: make(map[int64]bool),
 	}
-	x.oldest = x.now - propertyInt(t, "history.expire.max-snapshot-age-ms", defaultMaxSnapshotAge.Milliseconds())
+	x.oldest = x.now - t.PropertyInt("history.expire.max-snapshot-age-ms", defaultMaxSnapshotAge.Milliseconds())
 	if !policy.OlderThan.IsZero() {
 		x.oldest = policy.OlderThan.UnixMilli()
 	}
-	x.least = int(max(propertyInt(t, "history.expire.min-snapshots-to-keep", defaultMinSnapshots), 1))
+	x.least = int(max(t.PropertyInt("history.expire.min-snapshots-to-keep", defaultMinSnapshots), 1))
 	if policy.KeepLast > 0 {
 		x.least = policy.KeepLast
 	}
@@ -104,7 +104,7 @@ func newExpiry(t *metadata.Table, policy ExpirePolicy, now time.Time) *expiry {
 
 // refs drops refs past their maximum age, and those whose snapshot is gone.
 func (x *expiry) refs() {
-	maxAge := propertyInt(x.t, "history.expire.max-ref-age-ms", -1)
+	maxAge := x.t.PropertyInt("history.expire.max-ref-age-ms", -1)
 	for name, ref := range x.t.Refs {
 		s := x.t.Snapshot(ref.SnapshotID)
 		age := maxAge

@@ -211,21 +211,14 @@ func (p *Producer) Cleanup(ctx context.Context, committed bool) error {
 
 // Table properties and their defaults, those of the reference implementation.
 func targetSize(t *metadata.Table) int {
-	return int(max(propertyInt(t, "commit.manifest.target-size-bytes", 8<<20), 1))
+	return int(max(t.PropertyInt("commit.manifest.target-size-bytes", 8<<20), 1))
 }
 
 func minMergeCount(t *metadata.Table) int {
-	return int(max(propertyInt(t, "commit.manifest.min-count-to-merge", 100), 2))
+	return int(max(t.PropertyInt("commit.manifest.min-count-to-merge", 100), 2))
 }
 
 func mergeEnabled(t *metadata.Table) bool {
 	v, err := strconv.ParseBool(t.Properties["commit.manifest-merge.enabled"])
 	return err != nil || v
-}
-
-func propertyInt(t *metadata.Table, name string, def int64) int64 {
-	if v, err := strconv.ParseInt(t.Properties[name], 10, 64); err == nil {
-		return v
-	}
-	return def
 }

@@ -60,6 +60,10 @@ type Conditions struct {
 	FromSnapshot *int64
 	// DataFilesExist are paths of data files that must still be live.
 	DataFilesExist []string
+	// PathsUnused requires that no added data file is live already, which no
+	// reader could make sense of. It reads which files every data manifest holds,
+	// so it is for files that were not written for this commit.
+	PathsUnused bool
 	// NoNewDeletesFor are paths of data files that must not have got a position
 	// delete or deletion vector, nor (unless IgnoreEqualityDeletes) an equality
 	// delete that applies to them. With FromSnapshot, RemoveData files are

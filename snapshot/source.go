@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -42,31 +41,9 @@ type specTypes struct {
 func newSource(store objstore.Store, t *metadata.Table, cache *Cache) *source {
 	s := &source{store: store, table: t, cache: cache, types: make(map[int]specTypes, len(t.Specs))}
 	for _, spec := range t.Specs {
-		s.types[spec.ID] = specTypes{spec, specResultTypes(t, spec)}
+		s.types[spec.ID] = specTypes{spec, t.PartitionTypes(spec.ID)}
 	}
 	return s
-}
-
-// specResultTypes returns the types of a spec's values. A source column that was
-// dropped is looked up in older schemas, newest first.
-func specResultTypes(t *metadata.Table, spec partition.Spec) []schema.Type {
-	types := spec.Types(t.CurrentSchema())
-	for i, f := range spec.Fields {
-		if types[i].Kind != schema.KindUnknown || len(f.SourceIDs) != 1 {
-			continue
-		}
-		for _, s := range slices.Backward(t.Schemas) {
-			src, ok := s.FieldByID(f.SourceIDs[0])
-			if !ok {
-				continue
-			}
-			if r, err := f.Transform.ResultType(src.Type); err == nil {
-				types[i] = r
-			}
-			break
-		}
-	}
-	return types
 }
 
 // manifests returns the manifests of a snapshot, nil for an empty table. The
