@@ -175,7 +175,6 @@ type model struct {
 	files []*manifest.DataFile
 	dv    map[int]*manifest.DataFile // by file
 	posOf map[int][]uint64           // deleted by position, by file
-	byEq  bool                       // partition evolution happened
 }
 
 var modelSchema = schema.MustNew(

@@ -15,8 +15,8 @@ import (
 type exec struct {
 	v     *view
 	cache *deleteCache
-	// keepGroup, when not nil, is asked for every row group; sparse reads page
-	// by page.
+	// keepGroup, when not nil, is asked for every row group besides the view's;
+	// sparse reads page by page.
 	keepGroup func(ctx context.Context, f *parquetfile.File, group int) (bool, error)
 	sparse    bool
 	// once says that every file registered is read once.

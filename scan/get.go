@@ -63,7 +63,10 @@ func (s *Scan) GetBatches(ctx context.Context, columns []string, keys []schema.R
 			yield(nil, err)
 			return
 		}
-		x.keepGroup, x.sparse = g.keepGroup, true
+		x.sparse = true
+		if len(g.ids) > 1 {
+			x.keepGroup = g.keepGroup
+		}
 		if s.opts.Concurrency == 1 {
 			x.sequential(ctx, files, yield)
 		} else {
@@ -155,8 +158,11 @@ func keyFilter(columns []string, keys []schema.Row) expr.Expr {
 	return expr.Or(alts...)
 }
 
-// keepGroup reports whether a row group may have one of the keys.
+// keepGroup reports whether a row group may have all columns of one of the keys.
 func (g *getter) keepGroup(ctx context.Context, f *parquetfile.File, group int) (bool, error) {
+	if len(g.keys) > maxProbes || !g.v.canProbe(f) {
+		return true, nil
+	}
 	for _, k := range g.keys {
 		might := true
 		for i := 0; might && i < len(k); i++ {

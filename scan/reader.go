@@ -159,14 +159,12 @@ func (r *fileReader) open(ctx context.Context) (err error) {
 		if !r.ft.covers(g.Offset) || g.Rows == 0 {
 			continue
 		}
-		if r.x.keepGroup != nil {
-			keep, err := r.x.keepGroup(ctx, r.file, g.Index)
-			if err != nil {
-				return err
-			}
-			if !keep {
-				continue
-			}
+		keep, err := r.keepGroup(ctx, g.Index)
+		if err != nil {
+			return err
+		}
+		if !keep {
+			continue
 		}
 		r.groups = append(r.groups, g)
 	}
@@ -178,6 +176,14 @@ func (r *fileReader) open(ctx context.Context) (err error) {
 		r.first, err = r.cursor(ctx, r.lay.first, r.groups, r.x.sparse)
 	}
 	return err
+}
+
+func (r *fileReader) keepGroup(ctx context.Context, group int) (bool, error) {
+	keep, err := r.v.keepGroup(ctx, r.file, group)
+	if keep && err == nil && r.x.keepGroup != nil {
+		return r.x.keepGroup(ctx, r.file, group)
+	}
+	return keep, err
 }
 
 // batchRows returns how many rows a batch of this file gets: fewer when they are

@@ -27,8 +27,10 @@ type view struct {
 	base, out *schema.Schema
 	arrow     *arrow.Schema
 	filter    *expr.Bound // nil without one
-	mapping   *schema.NameMapping
-	mem       memory.Allocator
+	// probes are values one of which a column of every matching row has.
+	probes  []probe
+	mapping *schema.NameMapping
+	mem     memory.Allocator
 }
 
 func newView(src Source, o *Options) (*view, error) {
@@ -69,6 +71,7 @@ func newView(src Source, o *Options) (*view, error) {
 		if v.filter, err = expr.Bind(o.Filter, v.base, o.CaseInsensitive); err != nil {
 			return nil, fmt.Errorf("filter: %w", err)
 		}
+		v.probes = probesOf(v.filter)
 	}
 	if m := t.Property("schema.name-mapping.default", ""); m != "" {
 		if v.mapping, err = schema.ParseNameMapping([]byte(m)); err != nil {
@@ -122,7 +125,7 @@ func project(t *metadata.Table, base *schema.Schema, o *Options) (*schema.Schema
 	for _, name := range o.Columns {
 		f, err := findColumn(base, name, o.CaseInsensitive)
 		if err != nil {
-			m, ok := metadataColumn(t, base, name)
+			m, ok := metadataColumn(t, name)
 			if !ok {
 				return nil, err
 			}
@@ -169,9 +172,9 @@ func findColumn(s *schema.Schema, name string, fold bool) (*schema.Field, error)
 }
 
 // metadataColumn returns a metadata column that a scan can deliver.
-func metadataColumn(t *metadata.Table, base *schema.Schema, name string) (schema.Field, bool) {
+func metadataColumn(t *metadata.Table, name string) (schema.Field, bool) {
 	if name == "_partition" {
-		return partitionField(t, base), true
+		return partitionField(t), true
 	}
 	f, ok := schema.MetadataColumn(name)
 	switch f.ID {
@@ -183,10 +186,10 @@ func metadataColumn(t *metadata.Table, base *schema.Schema, name string) (schema
 
 // partitionField is the column _partition: a struct of the fields of all specs
 // in order of their ids (spec: "Partition Statistics File", unified tuple).
-func partitionField(t *metadata.Table, base *schema.Schema) schema.Field {
+func partitionField(t *metadata.Table) schema.Field {
 	var fields []schema.Field
 	for _, spec := range t.Specs {
-		types := specTypes(t, spec, base)
+		types := t.PartitionTypes(spec.ID)
 		for i, f := range spec.Fields {
 			j := slices.IndexFunc(fields, func(g schema.Field) bool { return g.ID == f.FieldID })
 			if j < 0 {
@@ -212,15 +215,3 @@ func partitionField(t *metadata.Table, base *schema.Schema) schema.Field {
 
 // partitionIDBase moves the field ids inside _partition into reserved space.
 const partitionIDBase = 2147400000
-
-// specTypes returns the result types of a spec's fields, going through older
-// schemas where base lacks a source.
-func specTypes(t *metadata.Table, spec partition.Spec, base *schema.Schema) []schema.Type {
-	types := spec.Types(base)
-	for i := range types {
-		for j := len(t.Schemas) - 1; j >= 0 && types[i].Kind == schema.KindUnknown; j-- {
-			types[i] = spec.Types(t.Schemas[j])[i]
-		}
-	}
-	return types
-}
