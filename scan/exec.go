@@ -91,8 +91,8 @@ func prepare(ctx context.Context, p *planner) (*exec, iter.Seq2[FileTask, error]
 			files = append(files, f)
 		}
 		parts := make([]FileTask, 0, len(files))
-		for _, f := range files {
-			parts = append(parts, split(f, executionSplit)...)
+		for i := range files {
+			split(&files[i], executionSplit, func(part FileTask) { parts = append(parts, part) })
 		}
 		x := newExec(p.v, parts)
 		x.once = true
@@ -116,10 +116,10 @@ func splits(files iter.Seq2[FileTask, error]) iter.Seq2[FileTask, error] {
 				yield(f, err)
 				return
 			}
-			for _, part := range split(f, executionSplit) {
-				if !yield(part, nil) {
-					return
-				}
+			more := true
+			split(&f, executionSplit, func(part FileTask) { more = more && yield(part, nil) })
+			if !more {
+				return
 			}
 		}
 	}

@@ -35,20 +35,15 @@ func (s *Scan) Plan(ctx context.Context) (*Plan, error) {
 		return nil, s.err
 	}
 	p := &planner{v: s.view}
-	var files []FileTask
+	k := packer{exec: newExec(s.view, nil), target: s.opts.TargetTaskBytes, ordered: s.opts.Ordered}
 	for f, err := range p.files(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, f)
+		k.exec.cache.register(&f)
+		k.add(&f)
 	}
-	x := newExec(s.view, files)
-	return &Plan{
-		Snapshot: s.view.snap,
-		Schema:   s.view.out,
-		Tasks:    pack(x, files, s.opts.TargetTaskBytes, s.opts.Ordered),
-		Stats:    p.stats(),
-	}, nil
+	return &Plan{Snapshot: s.view.snap, Schema: s.view.out, Tasks: k.finish(), Stats: p.stats()}, nil
 }
 
 // Files yields the data files a scan would read with the deletes that apply to

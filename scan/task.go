@@ -52,26 +52,28 @@ func seqOf(files []FileTask) iter.Seq2[FileTask, error] {
 	}
 }
 
-// split cuts a file into parts of about target bytes at row group boundaries as
-// the manifest has them. Offsets that do not make sense are ignored.
-func split(f FileTask, target int64) []FileTask {
+// split yields a file cut into parts of about target bytes at row group
+// boundaries as the manifest has them. Offsets that do not make sense are
+// ignored.
+func split(f *FileTask, target int64, yield func(f FileTask)) {
 	df := f.Data.File
 	if df.FileSize <= target || len(df.SplitOffsets) < 2 || f.Length != 0 {
-		return []FileTask{f}
+		yield(*f)
+		return
 	}
 	last := int64(-1)
 	for _, o := range df.SplitOffsets {
 		if o <= last || o >= df.FileSize {
-			return []FileTask{f}
+			yield(*f)
+			return
 		}
 		last = o
 	}
-	var out []FileTask
 	start := int64(0)
 	cut := func(end int64) {
-		part := f
+		part := *f
 		part.Start, part.Length = start, end-start
-		out = append(out, part)
+		yield(part)
 		start = end
 	}
 	for _, o := range df.SplitOffsets[1:] {
@@ -81,7 +83,6 @@ func split(f FileTask, target int64) []FileTask {
 	}
 	// The manifest's file size may be wrong: the last part takes all there is.
 	cut(math.MaxInt64)
-	return out
 }
 
 // bin is a task being filled.
@@ -152,39 +153,45 @@ func affinity(f *FileTask) string {
 // openBins is how many tasks are filled at a time.
 const openBins = 16
 
-// pack puts files into tasks of about target weight. Ordered keeps their order;
+// packer puts files into tasks of about target weight. Ordered keeps their order;
 // otherwise files with the same affinity go together.
-func pack(x *exec, files []FileTask, target int64, ordered bool) []*Task {
-	var tasks []*Task
-	var bins []*bin
-	for _, file := range files {
-		for _, f := range split(file, target) {
-			var key string
-			if !ordered {
-				key = affinity(&f)
-			}
-			i := 0
-			for i < len(bins) && bins[i].affinity != key {
-				i++
-			}
-			if i == len(bins) {
-				if len(bins) == openBins {
-					tasks = append(tasks, bins[0].task)
-					bins = append(bins[:0], bins[1:]...)
-					i--
-				}
-				bins = append(bins, &bin{task: &Task{exec: x}, affinity: key})
-			}
-			b := bins[i]
-			b.task.Files = append(b.task.Files, f)
-			if b.weigh(&f); b.task.Weight >= target {
-				tasks = append(tasks, b.task)
-				bins = append(bins[:i], bins[i+1:]...)
-			}
-		}
-	}
-	return append(tasks, mergeBins(bins, target)...)
+type packer struct {
+	exec    *exec
+	target  int64
+	ordered bool
+	tasks   []*Task
+	bins    []*bin
 }
+
+func (k *packer) add(f *FileTask) { split(f, k.target, k.addPart) }
+
+func (k *packer) addPart(f FileTask) {
+	var key string
+	if !k.ordered {
+		key = affinity(&f)
+	}
+	i := 0
+	for i < len(k.bins) && k.bins[i].affinity != key {
+		i++
+	}
+	if i == len(k.bins) {
+		if len(k.bins) == openBins {
+			k.tasks = append(k.tasks, k.bins[0].task)
+			k.bins = append(k.bins[:0], k.bins[1:]...)
+			i--
+		}
+		k.bins = append(k.bins, &bin{task: &Task{exec: k.exec}, affinity: key})
+	}
+	b := k.bins[i]
+	b.task.Files = append(b.task.Files, f)
+	if b.weigh(&f); b.task.Weight >= k.target {
+		k.tasks = append(k.tasks, b.task)
+		k.bins = append(k.bins[:i], k.bins[i+1:]...)
+	}
+}
+
+// finish returns the tasks.
+func (k *packer) finish() []*Task { return append(k.tasks, mergeBins(k.bins, k.target)...) }
 
 // mergeBins puts tasks that were not filled together as far as they fit.
 func mergeBins(bins []*bin, target int64) []*Task {
