@@ -3,6 +3,7 @@ package snapshot
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/frazildb/frazil/manifest"
@@ -47,6 +48,36 @@ func BenchmarkCommit(b *testing.B) {
 			b.ReportMetric(float64(len(w.manifestsB(b))), "manifests")
 		})
 	}
+}
+
+// BenchmarkCommitVectors replaces the deletion vectors of ten random files of
+// 20,000 per commit, in memory.
+func BenchmarkCommitVectors(b *testing.B) {
+	w := newWorld(b, 3, false, nil)
+	const n = 20_000
+	vectors := make([]*manifest.DataFile, n)
+	for i := range vectors {
+		vectors[i] = w.dv("p", fmt.Sprint("mem://w/t/data/00000-0-c5b0c1a2-", i, ".parquet"), int64(i*10+4), 10, 1, 0)
+	}
+	w.commit(Changes{AddDeletes: vectors})
+	r := rand.New(rand.NewPCG(1, 1))
+	b.ResetTimer()
+	for i := range b.N {
+		c := Changes{}
+		for range 10 {
+			k := r.IntN(n)
+			v := w.dv(fmt.Sprint("p", i), vectors[k].ReferencedDataFile, int64(k*10+4), 10, 2, 0)
+			c.RemoveDeletes, c.AddDeletes = append(c.RemoveDeletes, vectors[k]), append(c.AddDeletes, v)
+			vectors[k] = v
+		}
+		if _, err := w.commitIf(c, Conditions{}); err != nil {
+			b.Fatal(err)
+		}
+		if len(w.table.Snapshots) > 20 {
+			w.change(metadata.RemoveSnapshots{IDs: []int64{w.table.Snapshots[0].ID}})
+		}
+	}
+	b.ReportMetric(float64(len(w.manifestsB(b))), "manifests")
 }
 
 // overlay writes to a local store what a memory store would get.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/frazildb/frazil/manifest"
@@ -135,5 +136,78 @@ func TestCommitsReadNothing(t *testing.T) {
 	}
 	if n := w.store.reads.Load(); n != 0 {
 		t.Errorf("%d reads", n)
+	}
+}
+
+// Replacing a few deletion vectors costs the same however many there are.
+func TestReplacingVectorsIsIncremental(t *testing.T) {
+	w := newWorld(t, 3, false, map[string]string{"commit.manifest.min-count-to-merge": "10"})
+	const n = 5000
+	var data, vectors []*manifest.DataFile
+	for i := range n {
+		name := fmt.Sprint("f", i)
+		data = append(data, w.data(name, 10, 0))
+		vectors = append(vectors, w.dv("p", name, int64(i*10+4), 10, 1, 0))
+	}
+	w.commit(Changes{AddData: data})
+	w.commit(Changes{AddDeletes: vectors})
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	for i := range 100 {
+		c := Changes{}
+		for _, k := range r.Perm(n)[:20] {
+			v := w.dv(fmt.Sprint("p", i), fmt.Sprint("f", k), int64(k*10+4), 10, 2, 0)
+			c.RemoveDeletes, c.AddDeletes = append(c.RemoveDeletes, vectors[k]), append(c.AddDeletes, v)
+			vectors[k] = v
+		}
+		s := w.commit(c)
+		if got := atoi(t, s.Summary["entries-processed"]); got > 22*512 {
+			t.Fatalf("commit %d processed %d entries", i, got)
+		}
+	}
+	s := w.table.Current()
+	if got := len(w.entries(s)); got != 2*n || s.Summary["total-delete-files"] != fmt.Sprint(n) {
+		t.Errorf("%d live files, %v", got, s.Summary)
+	}
+	if got := len(w.manifests(s)); got > 30 {
+		t.Errorf("%d manifests", got)
+	}
+}
+
+// chooseRun, with manifests by their number of entries; the first is new.
+func TestChooseRun(t *testing.T) {
+	for _, c := range []struct {
+		weights string
+		min     int
+		want    string
+	}{
+		{"1 1 1", 4, ""},
+		{"1 1 1 1", 4, "1 1 1 1"},
+		{"1 1 1 1 9", 4, "1 1 1 1"},
+		{"1 1 1 1 8", 4, "1 1 1 1 8"},
+		{"1 1 1 9", 4, ""},
+		{"1 9 1 1 1", 4, "1 1 1 1"},
+		{"30 30 30 30", 4, "30 30 30"}, // full at 100
+		{"90 90 90 90", 4, ""},
+		{"100 100 100 1", 2, ""}, // full ones stay as they are
+		{"1 99 1 99", 4, ""},
+	} {
+		var group []*manifest.File
+		for i, f := range strings.Fields(c.weights) {
+			m := &manifest.File{Path: f, AddedFiles: int(atoi(t, f)) - 1, Length: 10, SequenceNumber: int64(i) - 1}
+			group = append(group, m)
+		}
+		var got []string
+		for _, f := range chooseRun(group, 1000, c.min, 100) {
+			got = append(got, f.Path)
+		}
+		if s := strings.Join(got, " "); s != c.want {
+			t.Errorf("%s: %q, want %q", c.weights, s, c.want)
+		}
+		group[0].SequenceNumber = 5
+		if chooseRun(group, 1000, c.min, 100) != nil {
+			t.Errorf("%s: merged without a new manifest", c.weights)
+		}
 	}
 }

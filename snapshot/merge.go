@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -39,7 +40,7 @@ func (p *Producer) mergeKind(ctx context.Context, b *build, kind manifest.Kind, 
 	out := make([]*manifest.File, 0, len(files))
 	for _, spec := range specs {
 		group := groups[spec]
-		run := chooseRun(group, targetSize(b.base), minMergeCount(b.base))
+		run := chooseRun(group, targetSize(b.base), minMergeCount(b.base), maxEntries(kind))
 		if len(run) == 0 {
 			out = append(out, group...)
 			continue
@@ -62,19 +63,30 @@ func (p *Producer) mergeKind(ctx context.Context, b *build, kind manifest.Kind, 
 	return out, nil
 }
 
+// maxEntries bounds the entries of a manifest beside its size. Deletion vectors
+// and position deletes are replaced file by file, and each time the manifest that
+// holds the old one is rewritten: were all of them in one, every commit would
+// cost as much as the table has deletes.
+func maxEntries(kind manifest.Kind) int {
+	if kind == manifest.Deletes {
+		return 512
+	}
+	return math.MaxInt
+}
+
 // chooseRun returns the manifests of a group that are worth merging, in the
 // order of the group. Ordered by the number of their entries, it takes them as
 // long as the next has no more than twice the entries of all before it, and
-// leaves everything alone unless that gives minCount of them. So an entry is
-// rewritten only when the manifest it is in grows by half or more: the cost of a
-// commit does not grow with the table, and neither does the number of manifests
-// below the target size, but for one more per growth.
-func chooseRun(group []*manifest.File, target, minCount int) []*manifest.File {
+// leaves everything alone unless that gives minCount of them, or a manifest that
+// is at least half full. So an entry is rewritten only when the manifest it is in
+// grows by half or more: the cost of a commit does not grow with the table, and
+// the number of manifests that are not full only with its logarithm.
+func chooseRun(group []*manifest.File, target, minCount, most int) []*manifest.File {
 	var small []*manifest.File
 	fresh := false
 	for _, f := range group {
 		fresh = fresh || f.SequenceNumber == manifest.Unassigned
-		if f.Length < int64(target) {
+		if f.Length < int64(target) && weight(f) < int64(most) {
 			small = append(small, f)
 		}
 	}
@@ -86,14 +98,16 @@ func chooseRun(group []*manifest.File, target, minCount int) []*manifest.File {
 	in := make(map[*manifest.File]bool, len(order))
 	var entries, bytes int64
 	for _, f := range order {
-		if len(in) > 0 && (weight(f) > 2*entries || bytes+f.Length > int64(target)) {
+		full := bytes+f.Length > int64(target) || entries+weight(f) > int64(most)
+		if len(in) > 0 && (full || weight(f) > 2*entries) {
 			break
 		}
 		in[f] = true
 		entries += weight(f)
 		bytes += f.Length
 	}
-	if len(in) < minCount {
+	full := bytes >= int64(target)/2 || entries >= int64(most)/2
+	if len(in) < 2 || len(in) < minCount && !full {
 		return nil
 	}
 	return slices.DeleteFunc(small, func(f *manifest.File) bool { return !in[f] })

@@ -65,7 +65,7 @@ func (m *manifestWriter) append(e *manifest.Entry) error {
 	if e.IsLive() {
 		m.keys.add(m.p.o.Cache, e.File)
 	}
-	if m.w.EstimatedSize() >= m.target {
+	if m.w.EstimatedSize() >= m.target || m.w.Len() >= maxEntries(m.kind) {
 		return m.close()
 	}
 	return nil
