@@ -2,63 +2,82 @@ package bench
 
 import (
 	"context"
+	"fmt"
 
-	"github.com/frazildb/frazil/internal/parquetfile"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/table"
 )
 
-// appendCase is a case of W1.
-type appendCase struct {
-	name        string
-	data        func() *Data
+// AppendCase is a case of W1.
+type AppendCase struct {
+	Name string
+	Data func() *Data
+	// Codec of the data files, as the table property names it.
+	Codec string
+	// Buckets is the number of bucket partitions of id, 0 for none.
+	Buckets     int
 	small, full int64
-	codec       parquetfile.Codec
-	partition   []partition.Field
 }
 
-func appendCases() []appendCase {
+// AppendCases are the cases of W1.
+func AppendCases() []AppendCase {
 	r6 := func() *Data { return R6(0) }
-	buckets := []partition.Field{partition.Bucket("id", 4)}
-	return []appendCase{
-		{"snappy", r6, 500000, 5000000, parquetfile.Snappy, nil},
-		{"zstd", r6, 500000, 5000000, parquetfile.Zstd, nil},
-		{"zstd-buckets", r6, 500000, 5000000, parquetfile.Zstd, buckets},
-		{"r21", R21, 100000, 1000000, parquetfile.Zstd, nil},
-		{"wide", Wide, 10000, 100000, parquetfile.Zstd, nil},
+	return []AppendCase{
+		{"snappy", r6, "snappy", 0, 500000, 5000000},
+		{"zstd", r6, "zstd", 0, 500000, 5000000},
+		{"zstd-buckets", r6, "zstd", 4, 500000, 5000000},
+		{"r21", R21, "zstd", 0, 100000, 1000000},
+		{"wide", Wide, "zstd", 0, 10000, 100000},
 	}
 }
+
+// AppendCaseOf returns a case of W1 by name.
+func AppendCaseOf(name string) (AppendCase, error) {
+	for _, c := range AppendCases() {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	return AppendCase{}, fmt.Errorf("%w: W1/%s", ErrUnknownWorkload, name)
+}
+
+// Rows is the number of rows of the case.
+func (c AppendCase) Rows(o *Options) int64 { return o.rows(c.small, c.full) }
 
 // W1 appends rows in one commit: R6 with Snappy, with Zstandard and into four
 // bucket partitions, R21, and 200 columns.
 func W1(ctx context.Context, o *Options) ([]Result, error) {
 	var rs []Result
-	for _, c := range appendCases() {
-		if !o.wants(c.name) {
+	for _, c := range AppendCases() {
+		if !o.wants(c.Name) {
 			continue
 		}
 		r, err := o.append(ctx, c)
 		if err != nil {
-			return rs, err
+			return rs, fmt.Errorf("%s: %w", c.Name, err)
 		}
 		rs = o.done(rs, r)
 	}
 	return rs, nil
 }
 
-func (o *Options) append(ctx context.Context, c appendCase) (Result, error) {
+func (o *Options) append(ctx context.Context, c AppendCase) (Result, error) {
 	l, err := o.newLake("w1")
 	if err != nil {
 		return Result{}, err
 	}
 	defer l.close()
-	d, rows := c.data(), o.rows(c.small, c.full)
-	t, err := l.create(ctx, d, &table.CreateOptions{Partition: c.partition})
+	d, rows := c.Data(), c.Rows(o)
+	opts := &table.CreateOptions{Properties: map[string]string{"write.parquet.compression-codec": c.Codec}}
+	if c.Buckets > 0 {
+		opts.Partition = []partition.Field{partition.Bucket("id", c.Buckets)}
+	}
+	t, err := l.create(ctx, d, opts)
 	if err != nil {
 		return Result{}, err
 	}
 	m := StartMeter()
-	w, err := t.NewWriter(&table.WriterOptions{Codec: &c.codec})
+	w, err := t.NewWriter(nil)
 	if err != nil {
 		return Result{}, err
 	}
@@ -70,7 +89,7 @@ func (o *Options) append(ctx context.Context, c appendCase) (Result, error) {
 		return Result{}, err
 	}
 	u := m.Stop()
-	r := u.Result("W1", c.name, rows)
+	r := u.Result("W1", c.Name, rows)
 	r.Commits = 1
 	if r.Files, r.Bytes, err = l.size(); err != nil {
 		return r, err
@@ -88,5 +107,8 @@ func (o *Options) rows(small, full int64) int64 {
 	if o.Size == Full {
 		n = full
 	}
-	return max(1, int64(float64(n)*o.Scale))
+	if o.Scale > 0 {
+		n = int64(float64(n) * o.Scale)
+	}
+	return max(1, n)
 }

@@ -77,7 +77,7 @@ func (o *Options) upserts(ctx context.Context, c upsertCase) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	commits := uint64(min(max(1, o.rows(3, 20)), UEvents/UCommit))
+	commits := UCommits(o)
 	r, err := u.apply(ctx, w, commits)
 	if err != nil {
 		return r, err
@@ -94,6 +94,9 @@ func (o *Options) upserts(ctx context.Context, c upsertCase) (Result, error) {
 	r.Note = fmt.Sprintf("base %.0f ns/row, scan %.0f ns/row clean, %.0f after", base, clean, after)
 	return r, expect("sums", sums, u.Sums(UBase+commits*UCommit))
 }
+
+// UCommits is the number of commits of W2.
+func UCommits(o *Options) uint64 { return uint64(min(o.rows(3, 20), UEvents/UCommit)) }
 
 // load appends the base and returns its CPU per row.
 func (u U) load(ctx context.Context, w *table.Writer) (float64, error) {

@@ -28,7 +28,7 @@ func W6(ctx context.Context, o *Options) ([]Result, error) {
 		defer l.close()
 		prepared := *o
 		prepared.Prepared = l.dir
-		if err := l.prepare(ctx, o.rows(500000, 5000000)); err != nil {
+		if err := l.prepare(ctx, ScanRows(o)); err != nil {
 			return nil, err
 		}
 		o = &prepared
@@ -74,6 +74,9 @@ func ScanCases() []ScanCase {
 	}
 }
 
+// ScanRows is the number of rows of the tables of W6.
+func ScanRows(o *Options) int64 { return o.rows(500000, 5000000) }
+
 // Want is the number of rows the case must read of a table of so many.
 func (c ScanCase) Want(rows int64) int64 {
 	if c.Customers == 0 {
@@ -106,7 +109,7 @@ func Prepare(ctx context.Context, dir string, opts *Options) error {
 		return err
 	}
 	defer l.close()
-	return l.prepare(ctx, o.rows(500000, 5000000))
+	return l.prepare(ctx, ScanRows(&o))
 }
 
 func (l *lake) prepare(ctx context.Context, rows int64) error {
