@@ -27,6 +27,8 @@ func (a *assembler) build(c *fileColumn, n int) (arrow.Array, error) {
 		return a.structs(c, n)
 	case columnList:
 		return a.lists(c, n)
+	case columnVariant:
+		return a.variants(c, n)
 	default:
 		return a.leaf(c, n)
 	}

@@ -77,7 +77,7 @@ func fieldsOf(f *File) ([]schema.Field, error) {
 	f.hasIDs = true
 	var fields []schema.Field
 	for _, n := range f.root.children {
-		fl, err := fieldOf(n)
+		fl, err := nodeField(n)
 		if err != nil {
 			return nil, err
 		}
@@ -86,44 +86,44 @@ func fieldsOf(f *File) ([]schema.Field, error) {
 	return fields, nil
 }
 
-func fieldOf(n *node) (schema.Field, error) {
+func nodeField(n *node) (schema.Field, error) {
 	f := schema.Field{ID: int(n.id), Name: n.name, Required: n.repetition == format.Required}
 	if n.repeated() {
-		t, err := typeOf(n)
+		t, err := nodeType(n)
 		f.Type = schema.List(schema.Field{Type: t, Required: true})
 		f.Required = true
 		return f, err
 	}
-	t, err := typeOf(n)
+	t, err := nodeType(n)
 	f.Type = t
 	return f, err
 }
 
-func typeOf(n *node) (schema.Type, error) {
+func nodeType(n *node) (schema.Type, error) {
 	if n.leaf >= 0 {
-		return leafType(n)
+		return nodeLeafType(n)
 	}
 	l := n.logical.kind
 	if l == annotList && len(n.children) == 1 && n.children[0].repeated() {
 		rep := n.children[0]
 		if rep.leaf < 0 && len(rep.children) == 1 && rep.name != "array" && rep.name != n.name+"_tuple" {
-			e, err := fieldOf(rep.children[0])
+			e, err := nodeField(rep.children[0])
 			return schema.List(e), err
 		}
-		t, err := typeOf(rep)
+		t, err := nodeType(rep)
 		return schema.List(schema.Field{Type: t, Required: true}), err
 	}
 	if l == annotMap && len(n.children) == 1 && len(n.children[0].children) == 2 {
-		k, err := fieldOf(n.children[0].children[0])
+		k, err := nodeField(n.children[0].children[0])
 		if err != nil {
 			return schema.Type{}, err
 		}
-		v, err := fieldOf(n.children[0].children[1])
+		v, err := nodeField(n.children[0].children[1])
 		return schema.Map(k, v), err
 	}
 	var fields []schema.Field
 	for _, c := range n.children {
-		f, err := fieldOf(c)
+		f, err := nodeField(c)
 		if err != nil {
 			return schema.Type{}, err
 		}
@@ -132,7 +132,7 @@ func typeOf(n *node) (schema.Type, error) {
 	return schema.Struct(fields...), nil
 }
 
-func leafType(n *node) (schema.Type, error) {
+func nodeLeafType(n *node) (schema.Type, error) {
 	l := n.logical
 	if l.kind == annotDecimal {
 		return schema.Decimal(l.precision, l.scale), nil
@@ -211,7 +211,7 @@ func readAll(f *File, opts *ReadOptions) ([][]string, error) {
 		}
 		for i, a := range b.Columns() {
 			for k := range a.Len() {
-				cols[i] = append(cols[i], textAt(a, k))
+				cols[i] = append(cols[i], nodeText(a, k))
 			}
 		}
 		b.Release()
@@ -219,7 +219,7 @@ func readAll(f *File, opts *ReadOptions) ([][]string, error) {
 }
 
 // textAt is the text of a value as testdata/dump.py has it.
-func textAt(a arrow.Array, i int) string {
+func nodeText(a arrow.Array, i int) string {
 	if a.IsNull(i) {
 		return "null"
 	}
@@ -251,25 +251,25 @@ func textAt(a arrow.Array, i int) string {
 	case *array.Struct:
 		parts := make([]string, a.NumField())
 		for k := range parts {
-			parts[k] = textAt(a.Field(k), i)
+			parts[k] = nodeText(a.Field(k), i)
 		}
 		return "{" + strings.Join(parts, ",") + "}"
 	case *array.Map:
 		from, to := a.ValueOffsets(i)
 		var parts []string
 		for k := from; k < to; k++ {
-			parts = append(parts, textAt(a.Keys(), int(k))+":"+textAt(a.Items(), int(k)))
+			parts = append(parts, nodeText(a.Keys(), int(k))+":"+nodeText(a.Items(), int(k)))
 		}
 		return "[" + strings.Join(parts, ",") + "]"
 	case *array.List:
 		from, to := a.ValueOffsets(i)
 		var parts []string
 		for k := from; k < to; k++ {
-			parts = append(parts, textAt(a.ListValues(), int(k)))
+			parts = append(parts, nodeText(a.ListValues(), int(k)))
 		}
 		return "[" + strings.Join(parts, ",") + "]"
 	case array.ExtensionArray:
-		return textAt(a.Storage(), i)
+		return nodeText(a.Storage(), i)
 	}
 	return fmt.Sprintf("?%T", a)
 }

@@ -135,7 +135,7 @@ func checkMask(t *testing.T, f *File, fields []schema.Field, mask uint64, want [
 			if !m.Get(i) {
 				continue
 			}
-			if got := textAt(b.Column(0), k); got != want[int(pos)+i] {
+			if got := nodeText(b.Column(0), k); got != want[int(pos)+i] {
 				t.Fatalf("%s, mask %b, row %d: %s", what, mask, int(pos)+i, got)
 			}
 			k++

@@ -66,7 +66,7 @@ func makeSample(t testing.TB, rnd *rand.Rand, rows int) *sampleFile {
 	for _, c := range batch.Columns() {
 		col := make([]string, rows)
 		for i := range col {
-			col[i] = textAt(c, i)
+			col[i] = nodeText(c, i)
 		}
 		r.texts = append(r.texts, col)
 	}
@@ -234,7 +234,7 @@ func checkSelections(t *testing.T, rnd *rand.Rand, f *File, fields []schema.Fiel
 				continue
 			}
 			for j, col := range order {
-				if got, want := textAt(b.Column(j), k), texts[col][row+int64(i)]; got != want {
+				if got, want := nodeText(b.Column(j), k), texts[col][row+int64(i)]; got != want {
 					t.Fatalf("column %s, row %d: %s, want %s", fields[col].Name, row+int64(i), got, want)
 				}
 			}
@@ -302,7 +302,7 @@ func TestCloseKeepsBatches(t *testing.T) {
 			t.Fatal("column", i)
 		}
 		for k := range col.Len() {
-			if textAt(col, k) != r.texts[i][k] {
+			if nodeText(col, k) != r.texts[i][k] {
 				t.Fatal("column", i, "row", k)
 			}
 		}

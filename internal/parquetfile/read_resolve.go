@@ -17,6 +17,7 @@ const (
 	columnStruct
 	columnList // and map, whose child is a struct of key and value
 	columnAbsent
+	columnVariant // put together of its one child
 )
 
 // fileColumn is a wanted field, or a part of one, as it is found in the file.
@@ -35,6 +36,7 @@ type fileColumn struct {
 	field          schema.Field // of an absent column
 	value          any
 	cached         arrow.Array
+	shreds         *shredWidths
 }
 
 // resolver matches wanted fields to the columns of a file.
@@ -261,13 +263,13 @@ func (r *resolver) mapping(c *fileColumn, n *node, f *schema.Field, dt arrow.Dat
 	return c, nil
 }
 
-// variant resolves a variant that is not shredded.
+// variant resolves a variant.
 func (r *resolver) variant(c *fileColumn, n *node, f *schema.Field, dt arrow.DataType) (*fileColumn, error) {
 	if n.leaf >= 0 {
 		return nil, mismatch(n, f.Type)
 	}
 	if n.child("typed_value") != nil {
-		return nil, fmt.Errorf("%w: column %s is a shredded variant", ErrUnsupported, n.path())
+		return r.shredded(c, n)
 	}
 	c.kind = columnStruct
 	for i, part := range []string{"metadata", "value"} {
