@@ -27,10 +27,14 @@ type dataFiles struct {
 	ctx    context.Context // of the call in progress
 	entry  *catalog.Entry
 	schema *schema.Schema
-	spec   partition.Spec
-	router *partition.Router // nil when unpartitioned
-	opts   fileOptions
-	name   func() string // the next file's base name
+	// fileSchema is what files hold, when that is more than schema.
+	fileSchema *schema.Schema
+	spec       partition.Spec
+	router     *partition.Router // nil when unpartitioned
+	// tuple, when not nil, is the partition of all rows: router is not asked.
+	tuple partition.Tuple
+	opts  fileOptions
+	name  func() string // the next file's base name
 
 	open   map[int32]*openFile // by partition ordinal
 	files  []*manifest.DataFile
@@ -187,7 +191,9 @@ func (d *dataFiles) begin(ctx context.Context, part int32) (*openFile, error) {
 	var tuple partition.Tuple
 	dir := dataDirectory(d.entry.Metadata)
 	if d.router != nil {
-		tuple = d.router.Tuple(part)
+		if tuple = d.tuple; tuple == nil {
+			tuple = d.router.Tuple(part)
+		}
 		dir = objstore.Join(dir, d.spec.Path(d.schema, tuple))
 	}
 	uri := objstore.Join(dir, d.name()+".parquet")
@@ -196,7 +202,11 @@ func (d *dataFiles) begin(ctx context.Context, part int32) (*openFile, error) {
 		return nil, fmt.Errorf("data file %s: %w", uri, err)
 	}
 	opts := d.opts.parquet
-	w, err := parquetfile.NewWriter(out, d.schema, &opts)
+	fileSchema := d.schema
+	if d.fileSchema != nil {
+		fileSchema = d.fileSchema
+	}
+	w, err := parquetfile.NewWriter(out, fileSchema, &opts)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("data file %s: %w", uri, err), out.Abort())
 	}
