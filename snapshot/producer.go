@@ -253,6 +253,12 @@ func (p *Producer) begin(base *metadata.Table, branch string) (*build, error) {
 	}
 	b := &build{base: base, seq: base.LastSequenceNumber + 1}
 	b.src = newSource(p.o.Store, base, p.o.Cache)
+	b.src.pending = func(path string) []byte {
+		if o := p.outputs[path]; o != nil {
+			return o.data
+		}
+		return nil
+	}
 	if b.head = base.RefSnapshot(branch); b.head == nil {
 		b.head = base.Current()
 	}

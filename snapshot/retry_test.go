@@ -178,3 +178,17 @@ func TestAppendKeepsStaleDeletes(t *testing.T) {
 	w.commit(Changes{AddData: files(w.data("a", 1, 0))})
 	w.wantLive("a@2 e@1")
 }
+
+// A cache too small to hold anything changes nothing but the work.
+func TestTinyCache(t *testing.T) {
+	w := newWorld(t, 3, false, map[string]string{"commit.manifest.min-count-to-merge": "2"})
+	w.cache = NewCache(1)
+	w.commit(Changes{AddData: files(w.data("a", 1, 0), w.data("b", 1, 0))})
+	w.commit(Changes{AddData: files(w.data("c", 1, 0))})
+	w.commit(Changes{AddData: files(w.data("d", 1, 0)), RemoveData: files(w.file("a")), AddDeletes: files(w.dv("p", "b", 4, 4, 1, 0))})
+	w.commit(Changes{RemoveData: files(w.file("b"))})
+	w.wantLive("c@2 d@3")
+	if n := w.cache.Len(); n != 0 {
+		t.Errorf("%d bytes cached", n)
+	}
+}

@@ -31,6 +31,8 @@ type source struct {
 	table *metadata.Table
 	cache *Cache
 	types map[int]specTypes
+	// pending returns a manifest that is made but not stored yet, or nil.
+	pending func(path string) []byte
 }
 
 type specTypes struct {
@@ -99,6 +101,11 @@ func (s *source) inlineManifests(ctx context.Context, snap *metadata.Snapshot) (
 func (s *source) read(ctx context.Context, f *manifest.File) ([]byte, error) {
 	if v, ok := s.cache.get(cacheManifest, f.Path); ok {
 		return v.([]byte), nil
+	}
+	if s.pending != nil {
+		if data := s.pending(f.Path); data != nil {
+			return data, nil
+		}
 	}
 	data, err := objstore.ReadAll(ctx, s.store, f.Path, maxManifestSize)
 	if err != nil {
