@@ -32,8 +32,10 @@ var ingestCommand = command{
 		fs.StringSliceVar(&in.key, "key", nil, "rows: key columns, which make it an upsert; without them rows are appended")
 		fs.BoolVar(&in.create, "create", false, "rows: create the table from the data if it does not exist")
 		fs.StringVar(&in.opColumn, "op-column", "", "rows: column that holds I, U or D")
+		fs.StringVar(&in.delimiter, "delimiter", "", "csv: what is between cells (default a comma, in .tsv files a tab)")
+		fs.StringVar(&in.null, "null", "", "csv: what stands for null where it is not quoted (default nothing)")
 		fs.StringVar(&in.schemaChanges, "schema-changes", "", "debezium: file with the schema history, for streams without schemas")
-		fs.StringVar(&in.deadLetter, "dead-letter", "", "debezium: file that takes events that cannot be applied, instead of stopping")
+		fs.StringVar(&in.deadLetter, "dead-letter", "", "file that takes events and rows that cannot be applied, instead of stopping")
 		fs.Int64Var(&in.commitRows, "commit-rows", 0, "commit after about so many rows (default 100,000)")
 		fs.DurationVar(&in.commitInterval, "commit-interval", 0, "commit at least so often")
 		fs.BoolVar(&in.replay, "replay", false, "apply events even if the table's positions say they are there")
@@ -57,6 +59,8 @@ type ingestion struct {
 	replay, noBackfill        bool
 	partition, encoding       string
 	version                   int
+	formatGiven               bool
+	delimiter, null           string
 
 	warned map[string]bool
 }
@@ -66,17 +70,14 @@ func (in *ingestion) run(ctx context.Context, args []string) error {
 	if len(files) == 0 {
 		return usagef("ingest: give the files to read, - for standard input")
 	}
-	if in.format == "" {
+	if in.formatGiven = in.format != ""; !in.formatGiven {
 		in.format = formatOf(files[0])
 	}
 	switch in.format {
 	case "debezium":
 		return in.debezium(ctx, name, files)
 	case "jsonl", "csv", "parquet", "arrow":
-		if name == "" {
-			return usagef("ingest: give the table, namespace.table, before the file: only debezium events name their own")
-		}
-		return usagef("ingest: rows come next")
+		return in.rowFiles(ctx, name, files)
 	case "":
 		return usagef("ingest: cannot tell the format of %s: give --format debezium, jsonl, csv, parquet or arrow", files[0])
 	}
@@ -97,6 +98,21 @@ func (in *ingestion) split(args []string) (string, []string) {
 		return "", args // a file that is missing, not a table
 	}
 	return first, args[1:]
+}
+
+// comma returns what is between the cells of a CSV file, 0 for JSON lines.
+func (in *ingestion) comma(path, format string) (byte, error) {
+	switch d := in.delimiter; {
+	case format != "csv":
+		return 0, nil
+	case d == "" && strings.HasPrefix(filepath.Ext(strings.TrimSuffix(strings.TrimSuffix(path, ".zst"), ".gz")), ".tsv"), d == `\t`, d == "tab":
+		return '\t', nil
+	case d == "":
+		return ',', nil
+	case len(d) == 1 && d != `"` && d != "\n" && d != "\r":
+		return d[0], nil
+	}
+	return 0, usagef("--delimiter %s: give one character, or tab", in.delimiter)
 }
 
 func formatOf(path string) string {
@@ -258,10 +274,7 @@ func (in *ingestion) deadLetters(o *cdc.Options) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.DeadLetter = func(l *cdc.LineError) error {
-		_, err := fmt.Fprintf(f, "{\"error\":%q,\"line\":%q,\"raw\":%q}\n", l.Err, l.Line, l.Raw)
-		return err
-	}
+	o.DeadLetter = cdc.WriteDeadLetters(f)
 	return f.Close, nil
 }
 

@@ -225,8 +225,10 @@ func fileRow(m *metadata.Table, e *manifest.Entry) schema.Row {
 	if f.ReferencedDataFile != "" {
 		ref = f.ReferencedDataFile
 	}
-	return schema.Row{contentName(f), f.Path, string(f.Format), int64(f.SpecID), partitionText(m, f), f.RecordCount, f.FileSize,
-		e.SequenceNumber, ids, ref, optional(f.ContentOffset), optional(f.ContentSize), optional(f.FirstRowID)}
+	return schema.Row{
+		contentName(f), f.Path, string(f.Format), int64(f.SpecID), partitionText(m, f), f.RecordCount, f.FileSize,
+		e.SequenceNumber, ids, ref, optional(f.ContentOffset), optional(f.ContentSize), optional(f.FirstRowID),
+	}
 }
 
 func partitionText(m *metadata.Table, f *manifest.DataFile) string {

@@ -38,7 +38,7 @@ func main() {
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible(stderr)
 	defer stop()
-	e := &env{stdin: stdin, stdout: stdout, stderr: stderr}
+	e := &env{stdin: &stoppableReader{ctx: ctx, r: stdin}, stdout: stdout, stderr: stderr}
 	err := e.dispatch(ctx, args)
 	if err == nil {
 		return exitOK
