@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parquet-go/parquet-go/format"
+
 	"github.com/frazildb/frazil/internal/bitmap"
 	"github.com/frazildb/frazil/schema"
 )
@@ -253,4 +255,43 @@ func FuzzLevels(f *testing.F) {
 			t.Fatalf("%v %v\n%v\n%v", err, err2, whole, parts)
 		}
 	})
+}
+
+// TestHugeClaims opens footers that promise far more than their file holds.
+func TestHugeClaims(t *testing.T) {
+	page := onePage(nil, []uint8{1, 1, 1, 1}, []int32{1, 2, 3, 4}, false)
+	data := append([]byte("PAR1"), page...)
+	for _, e := range []schemaElement{
+		{typ: format.FixedLenByteArray, length: 1 << 20},
+		{typ: format.ByteArray},
+		{typ: format.Int64},
+	} {
+		for _, rows := range []int64{4, 1 << 20, 1 << 39} {
+			e.name, e.hasType, e.id, e.hasID, e.repetition = "x", true, 1, true, format.Optional
+			f := &File{
+				o: &memObject{"huge.parquet", data}, size: int64(len(data)), maxPage: 256 << 20, readAhead: 1 << 20,
+				meta: &footer{elements: []schemaElement{{name: "root", children: 1}, e}, rows: rows, groups: []rowGroupMeta{{rows: rows, chunks: []chunkMeta{{
+					typ: e.typ, hasMeta: true, values: rows, dataOffset: 4, uncompressed: 1 << 60, unencoded: 1 << 59,
+					compressed: int64(len(page)), stats: chunkStats{nulls: -1},
+				}}}}},
+			}
+			if err := f.check(int64(len(data))); err != nil {
+				t.Fatal(err)
+			}
+			fields, err := fieldsOf(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err = readAll(f, &ReadOptions{Fields: fields})
+			runtime.ReadMemStats(&after)
+			if !errors.Is(err, ErrCorrupt) || strings.Contains(err.Error(), "internal error") {
+				t.Errorf("%v, %d rows: %v", e.typ, rows, err)
+			}
+			if used := after.TotalAlloc - before.TotalAlloc; used > 8<<20 {
+				t.Errorf("%v, %d rows: %d bytes allocated", e.typ, rows, used)
+			}
+		}
+	}
 }

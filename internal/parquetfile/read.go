@@ -66,6 +66,9 @@ type File struct {
 
 const (
 	magic = "PAR1"
+	// maxRows bounds the rows of a file and the values of a column chunk, so that
+	// sizes computed of them do not overflow.
+	maxRows = 1 << 40
 	// tailBytes is read at the end of a file at first, in the hope that the
 	// footer is within.
 	tailBytes = 64 << 10
@@ -185,7 +188,7 @@ func (f *File) check(end int64) error {
 	rows := int64(0)
 	for i := range f.meta.groups {
 		g := &f.meta.groups[i]
-		if g.rows < 0 || g.rows > math.MaxInt64-rows {
+		if g.rows < 0 || g.rows > maxRows-rows {
 			return fmt.Errorf("row group %d: %d rows", i, g.rows)
 		}
 		rows += g.rows
@@ -211,7 +214,7 @@ func checkChunk(c *chunkMeta, n *node, rows, end int64) error {
 	if c.typ != n.typ {
 		return fmt.Errorf("column chunk is of type %v, the schema says %v", c.typ, n.typ)
 	}
-	if c.values < 0 || n.maxRep == 0 && c.values != rows || n.maxRep > 0 && c.values < rows {
+	if c.values < 0 || c.values > maxRows || n.maxRep == 0 && c.values != rows || n.maxRep > 0 && c.values < rows {
 		return fmt.Errorf("%d values for %d rows", c.values, rows)
 	}
 	if rows == 0 {

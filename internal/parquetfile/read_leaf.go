@@ -30,6 +30,7 @@ type leafReader struct {
 	dict     dictionary
 	row      int64 // the next row Next asks for
 	perValue int   // estimated bytes of a byte array
+	likely   int   // most to reserve on the footer's word alone
 
 	// The current page: rows [pageRow, pageEnd) are left of it. pageEnd is -1
 	// when unknown (nested columns in version 1 pages).
@@ -72,6 +73,7 @@ func (l *leafReader) begin(meta *chunkMeta, rows int64) {
 	l.pageRow, l.pageEnd, l.rest = 0, 0, 0
 	l.dict.n = -1
 	l.nest = nestedState{row: -1}
+	l.likely = int(min(64*meta.compressed+64<<10, 64<<20))
 	l.perValue = 16
 	if meta.values > 0 {
 		if meta.unencoded > 0 {
@@ -91,11 +93,11 @@ func (l *leafReader) startBatch(rows int) {
 		return
 	}
 	if l.conv.width > 0 {
-		l.fixed.reserve(l.mem, rows*l.conv.width)
+		l.fixed.reserve(l.mem, min(rows*l.conv.width, l.likely))
 		return
 	}
 	l.vars.offs = append(l.vars.offs[:0], 0)
-	l.vars.data.reserve(l.mem, min(rows*l.perValue, 64<<20))
+	l.vars.data.reserve(l.mem, min(rows*l.perValue, l.likely))
 }
 
 // read adds rows row to row+n, those of them selected.

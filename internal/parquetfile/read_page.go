@@ -178,7 +178,7 @@ func (l *leafReader) loadDict(ctx context.Context, h pageHeader) error {
 	if err := p.set(l.node, format.Plain, b, h.values, l.maxPage); err != nil {
 		return err
 	}
-	t := leafReader{node: l.node, conv: l.conv, mem: memory.DefaultAllocator, vals: p, perValue: 1}
+	t := leafReader{node: l.node, conv: l.conv, mem: memory.DefaultAllocator, vals: p, perValue: 1, likely: h.uncompressed}
 	t.startBatch(h.values)
 	if err := t.values(h.values, nil, true); err != nil {
 		return err
