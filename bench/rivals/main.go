@@ -47,6 +47,7 @@ func main() {
 	rounds := flag.Int("rounds", 3, "rounds; the report has medians")
 	only := flag.String("only", "", "comma-separated workloads or cases, W1,W6/full; default all")
 	scaling := flag.Bool("scaling", false, "also run Frazil at 1/4, 1/2 and 2 times the size")
+	prefix := flag.String("exec", "", "what measurements are started by, such as taskset -c 0 or flock FILE")
 	one := flag.String("one", "", "internal: run a single measurement, JSON, and print its result")
 	flag.Parse()
 	ctx := context.Background()
@@ -54,7 +55,7 @@ func main() {
 	if *one != "" {
 		err = runOne(ctx, *one)
 	} else {
-		r := &run{out: *out, size: bench.Size(*size), rounds: *rounds, only: split(*only), scaling: *scaling}
+		r := &run{out: *out, size: bench.Size(*size), rounds: *rounds, only: split(*only), scaling: *scaling, prefix: strings.Fields(*prefix)}
 		err = r.all(ctx)
 	}
 	if err != nil {
@@ -116,6 +117,7 @@ type run struct {
 	rounds  int
 	only    []string
 	scaling bool
+	prefix  []string
 
 	work     string // folder for tables
 	outcomes []*outcome
@@ -145,6 +147,13 @@ func (r *run) all(ctx context.Context) error {
 	if r.wants("W6") {
 		r.outcomes = append(r.outcomes, r.python(ctx)...)
 	}
+	order := map[string]int{}
+	for i, o := range r.outcomes {
+		if _, seen := order[o.Workload+o.Case]; !seen {
+			order[o.Workload+o.Case] = i
+		}
+	}
+	slices.SortStableFunc(r.outcomes, func(a, b *outcome) int { return order[a.Workload+a.Case] - order[b.Workload+b.Case] })
 	if r.scaling {
 		r.scale(ctx)
 	}
@@ -235,7 +244,8 @@ func (r *run) child(ctx context.Context, m measurement) (bench.Result, error) {
 	if err != nil {
 		return res, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-one", string(arg))
+	command := append(slices.Clone(r.prefix), self, "-one", string(arg))
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
