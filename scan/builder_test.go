@@ -27,6 +27,7 @@ type builder struct {
 	t     testing.TB
 	ctx   context.Context
 	store objstore.Store
+	root  string
 	meta  *metadata.Table
 	n     int
 	now   time.Time
@@ -35,19 +36,24 @@ type builder struct {
 
 func newBuilder(t testing.TB, version int, s *schema.Schema, spec ...partition.Field) *builder {
 	t.Helper()
+	return newBuilderAt(t, objstore.NewMemory("mem://t"), "mem://t/table", version, s, spec...)
+}
+
+func newBuilderAt(t testing.TB, store objstore.Store, root string, version int, s *schema.Schema, spec ...partition.Field) *builder {
+	t.Helper()
 	now := time.UnixMilli(1_700_000_000_000)
-	m, err := metadata.New(metadata.NewOptions{FormatVersion: version, Schema: s, Partition: spec, Location: "mem://t/table", Now: now})
+	m, err := metadata.New(metadata.NewOptions{FormatVersion: version, Schema: s, Partition: spec, Location: root, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &builder{t: t, ctx: context.Background(), store: objstore.NewMemory("mem://t"), meta: m, now: now}
+	return &builder{t: t, ctx: context.Background(), store: store, root: root, meta: m, now: now}
 }
 
 func (b *builder) source() scan.Source { return scan.Source{Store: b.store, Metadata: b.meta} }
 
 func (b *builder) path(what string) string {
 	b.n++
-	return fmt.Sprintf("mem://t/table/data/%05d-%s.parquet", b.n, what)
+	return fmt.Sprintf("%s/data/%05d-%s.parquet", b.root, b.n, what)
 }
 
 func (b *builder) update(u ...metadata.Update) {
@@ -175,6 +181,7 @@ type model struct {
 	files []*manifest.DataFile
 	dv    map[int]*manifest.DataFile // by file
 	posOf map[int][]uint64           // deleted by position, by file
+	flat  int                        // 1: no partitions, no null keys, no keys inside structs
 }
 
 var modelSchema = schema.MustNew(
@@ -189,10 +196,10 @@ var modelSchema = schema.MustNew(
 
 func (m *model) randomRow(p int32) schema.Row {
 	row := schema.Row{nil, nil, nil, nil, nil, int64(len(m.rows))}
-	if m.r.IntN(12) > 0 {
+	if m.r.IntN(12) > 0 || m.flat > 0 {
 		row[0] = m.r.Int64N(60)
 	}
-	if m.r.IntN(12) > 0 {
+	if m.r.IntN(12) > 0 || m.flat > 0 {
 		row[1] = fmt.Sprintf("name-%d", m.r.IntN(4))
 	}
 	if p >= 0 {
@@ -246,7 +253,7 @@ func (m *model) append(c *snapshot.Changes) {
 
 // equalityDelete adds an equality delete file to a commit.
 func (m *model) equalityDelete(c *snapshot.Changes) {
-	columns := [][]string{{"k"}, {"k", "s"}, {"n.x"}, {"id"}}[m.r.IntN(4)]
+	columns := [][]string{{"k"}, {"k", "s"}, {"id"}, {"n.x"}}[m.r.IntN(4-m.flat)]
 	p := int32(m.r.IntN(4)) - 1
 	if len(columns) == 2 && m.r.IntN(2) == 0 {
 		columns = []string{"s", "k"}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/frazildb/frazil/expr"
 	"github.com/frazildb/frazil/manifest"
+	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/scan"
 	"github.com/frazildb/frazil/schema"
@@ -33,13 +34,17 @@ func seeds(t *testing.T, n int) []uint64 {
 }
 
 func newModel(t *testing.T, seed uint64) *model {
+	return newModelAt(t, objstore.NewMemory("mem://t"), "mem://t/table", seed, 0)
+}
+
+func newModelAt(t *testing.T, store objstore.Store, root string, seed uint64, flat int) *model {
 	r := rand.New(rand.NewPCG(seed, 1))
 	var spec []partition.Field
-	if r.IntN(2) == 0 {
+	if r.IntN(2) == 0 && flat == 0 {
 		spec = []partition.Field{partition.Identity("p")}
 	}
 	return &model{
-		builder: newBuilder(t, 2+r.IntN(2), modelSchema, spec...), r: r,
+		builder: newBuilderAt(t, store, root, 2+r.IntN(2), modelSchema, spec...), r: r, flat: flat,
 		dv: make(map[int]*manifest.DataFile), posOf: make(map[int][]uint64),
 	}
 }
