@@ -26,6 +26,31 @@ type decoder struct {
 	slots []slot
 	bytes arena
 	one   slot
+	// Chunks that the slices of fresh entries are cut from.
+	countSlab  []Count
+	boundSlab  []Bound
+	offsetSlab []int64
+}
+
+// carve returns an empty slice with room for n values out of a chunk, so that
+// the slices of many entries take few allocations. n is not trusted beyond a
+// size that does no harm; a longer slice grows by itself.
+func carve[E any](slab *[]E, n int) []E {
+	n = min(n, 1024)
+	if n > cap(*slab)-len(*slab) {
+		*slab = make([]E, 0, max(n, min(2*cap(*slab), 512)))
+	}
+	from := len(*slab)
+	*slab = (*slab)[:from+n]
+	return (*slab)[from : from : from+n]
+}
+
+// expected returns how many of n statistics are wanted at most.
+func (d *decoder) expected(n int) int {
+	if len(d.stats) > 0 {
+		return min(n, len(d.stats))
+	}
+	return n
 }
 
 // null sequence numbers and snapshot ids while an entry is being decoded.
@@ -247,7 +272,7 @@ func (d *decoder) counts(dst Counts) Counts {
 			break
 		}
 		if cap(dst) == 0 {
-			dst = make(Counts, 0, min(n, 1024))
+			dst = carve(&d.countSlab, d.expected(n))
 		}
 		for range n {
 			id, v := d.int(), d.long()
@@ -274,7 +299,7 @@ func (d *decoder) bounds(dst Bounds) Bounds {
 			break
 		}
 		if cap(dst) == 0 {
-			dst = make(Bounds, 0, min(n, 1024))
+			dst = carve(&d.boundSlab, d.expected(n))
 		}
 		for range n {
 			id, v := d.int(), d.cursor.bytes()
@@ -300,7 +325,7 @@ func (d *decoder) longs(dst []int64) []int64 {
 			return dst
 		}
 		if cap(dst) == 0 {
-			dst = make([]int64, 0, min(n, 1024))
+			dst = carve(&d.offsetSlab, n)
 		}
 		for range n {
 			dst = append(dst, d.long())
