@@ -133,7 +133,7 @@ func randomEntry(r *rand.Rand, kind Kind, version int, snapshot int64, tuple par
 }
 
 // TestRoundTrip writes random manifests and lists and reads them back, in Go
-// and, when FRAZIL_JUDGE_PYTHON names a Python with fastavro, there as well.
+// and, when FRAZIL_PYTHON names a Python with fastavro, there as well.
 func TestRoundTrip(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -250,7 +250,7 @@ with open(sys.argv[1], 'rb') as f:
 // judge compares entries with what fastavro reads from data.
 func judge(t *testing.T, kind string, data []byte, entries []*Entry) {
 	t.Helper()
-	python := os.Getenv("FRAZIL_JUDGE_PYTHON")
+	python := os.Getenv("FRAZIL_PYTHON")
 	if python == "" {
 		return
 	}

@@ -27,11 +27,11 @@ print(json.dumps(out))
 `
 
 // TestJudgePyIceberg lets PyIceberg read the manifests of commits; it needs
-// FRAZIL_JUDGE_PYTHON, a Python with pyiceberg.
+// FRAZIL_PYTHON, a Python with pyiceberg.
 func TestJudgePyIceberg(t *testing.T) {
-	python := os.Getenv("FRAZIL_JUDGE_PYTHON")
+	python := os.Getenv("FRAZIL_PYTHON")
 	if python == "" {
-		t.Skip("SKIPPED-JUDGE: FRAZIL_JUDGE_PYTHON is not set")
+		t.Skip("SKIPPED-JUDGE: FRAZIL_PYTHON is not set")
 	}
 	for _, version := range []int{2, 3} {
 		dir := t.TempDir()

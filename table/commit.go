@@ -40,6 +40,7 @@ type commit struct {
 	changes snapshot.Changes // of the last attempt
 	started time.Time
 	expired []int64
+	alone   bool // not to be made together with others
 }
 
 // CommitStaged commits flushed changes, in the order given, as one snapshot. A
@@ -63,9 +64,7 @@ func (t *Table) commitStaged(ctx context.Context, staged []*Staged, wo *WriterOp
 	if c.nothingToDo() {
 		return t.Metadata().RefSnapshot(wo.Branch), nil
 	}
-	t.commitMu.Lock()
-	defer t.commitMu.Unlock()
-	snap, err := c.run(ctx)
+	snap, err := t.commitInGroup(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: commit: %w", t.id, err)
 	}
@@ -97,8 +96,11 @@ func (c *commit) nothingToDo() bool {
 // run makes attempts until one succeeds, fails for good, or time is up.
 func (c *commit) run(ctx context.Context) (*metadata.Snapshot, error) {
 	c.id = c.t.newSnapshotID()
-	c.resolver = newResolver(c.t, c.t.Schema(), c.staged)
 	base := c.t.entry()
+	var err error
+	if c.resolver, err = newResolver(c.t, base.Metadata.CurrentSchema(), c.staged); err != nil {
+		return nil, err
+	}
 	backoff := 10 * time.Millisecond
 	for attempt := 1; ; attempt++ {
 		entry, err := c.attempt(ctx, base)

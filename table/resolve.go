@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"golang.org/x/sync/errgroup"
 
@@ -55,26 +57,72 @@ type target struct {
 
 // newResolver combines staged sets in order: a key in two of them survives in
 // the later one only.
-func newResolver(t *Table, s *schema.Schema, staged []*Staged) *resolver {
+func newResolver(t *Table, s *schema.Schema, staged []*Staged) (*resolver, error) {
 	r := &resolver{
 		t: t, stale: map[int]*deletes.Positions{}, gens: map[int]int{}, seed: staged[0].seed,
 		bag: map[deletes.Digest]int{}, found: map[string]*deletes.Positions{}, probed: map[string]bool{},
 	}
-	for _, f := range s.Fields {
-		if len(s.IdentifierFieldIDs) == 0 || indexOf(s.IdentifierFieldIDs, f.ID) >= 0 {
-			r.fields = append(r.fields, f)
-		}
+	for _, k := range upsert.KeyColumns(s, s.IdentifierFieldIDs) {
+		r.fields = append(r.fields, s.Fields[k])
 	}
 	gen := 0
 	var latest upsert.KeyTable // digest → where its row is, over all sets
 	for _, set := range staged {
-		gen = r.add(set, gen, &latest)
+		if err := r.fits(set, s); err != nil {
+			return nil, err
+		}
+		keys, err := r.conform(set.keys)
+		if err != nil {
+			return nil, err
+		}
+		gen = r.add(set, keys, gen, &latest)
 	}
-	return r
+	return r, nil
+}
+
+// fits refuses a set whose logical deletes mean nothing under the table's schema
+// as it is now.
+func (r *resolver) fits(set *Staged, s *schema.Schema) error {
+	if len(set.keys) > 0 && !sameIDs(set.key, s.IdentifierFieldIDs) {
+		return fmt.Errorf("%w: the table's key has changed since the changes were flushed", ErrBadRow)
+	}
+	if len(set.missing) > 0 && set.schemaID != s.ID {
+		return fmt.Errorf("%w: the table's columns have changed since deletes of whole rows were flushed", ErrBadRow)
+	}
+	return nil
+}
+
+func sameIDs(a, b []int) bool {
+	for _, id := range a {
+		if indexOf(b, id) < 0 {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// conform brings key columns to the types the key has now, which may be wider
+// than when they were flushed.
+func (r *resolver) conform(keys []stagedKeys) ([]stagedKeys, error) {
+	out := slices.Clone(keys)
+	for n, k := range out {
+		cols := make([]arrow.Array, len(r.fields))
+		fields := make([]arrow.Field, len(r.fields))
+		for c, f := range r.fields {
+			col, err := schema.Conform(k.batch.Column(c), f.Type, nil)
+			if err != nil {
+				return nil, fmt.Errorf("key column %q: %w", f.Name, err)
+			}
+			defer col.Release()
+			cols[c], fields[c] = col, schema.ArrowField(f)
+		}
+		out[n].batch = array.NewRecordBatch(arrow.NewSchema(fields, nil), cols, k.batch.NumRows())
+	}
+	return out, nil
 }
 
 // add combines one set; gen is the first generation it may use.
-func (r *resolver) add(set *Staged, gen int, latest *upsert.KeyTable) int {
+func (r *resolver) add(set *Staged, keys []stagedKeys, gen int, latest *upsert.KeyTable) int {
 	if set.truncate {
 		r.own, r.keys, r.truncate = nil, nil, true
 		clear(r.stale)
@@ -95,7 +143,7 @@ func (r *resolver) add(set *Staged, gen int, latest *upsert.KeyTable) int {
 	for d, n := range set.missing {
 		r.bag[d] += n
 	}
-	for _, k := range set.keys {
+	for _, k := range keys {
 		k.gen += gen
 		last = max(last, k.gen)
 		run := len(r.keys)

@@ -111,10 +111,8 @@ func (s *Staged) Marshal(ctx context.Context, t *Table) ([]byte, error) {
 
 func keySchemaOf(s *schema.Schema, key []int) (*schema.Schema, error) {
 	var fields []schema.Field
-	for _, f := range s.Fields {
-		if indexOf(key, f.ID) >= 0 {
-			fields = append(fields, f)
-		}
+	for _, k := range upsert.KeyColumns(s, key) {
+		fields = append(fields, s.Fields[k])
 	}
 	return schema.New(0, fields, nil)
 }

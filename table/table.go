@@ -36,6 +36,11 @@ type Table struct {
 	// commitMu lets one commit of this process run at a time: racing each other
 	// would only cost retries.
 	commitMu sync.Mutex
+	// waiting are the commits that the next holder of commitMu may take along.
+	waiting struct {
+		sync.Mutex
+		commits []*pending
+	}
 
 	mu struct {
 		sync.Mutex

@@ -28,8 +28,9 @@ var layers = [][]string{
 	{"internal/upsert", "scan"},
 	{"table"},
 	{"compaction", "cdc"},
-	{"cdc/*", "bench"},
-	{"cmd/frazil", "cmd/frazil/*", "examples/*", "internal/e2e", "internal/judge"},
+	{"cdc/*"},
+	{"bench"},
+	{"cmd/frazil", "cmd/frazil/*", "bench/*", "examples/*", "internal/e2e", "internal/judge"},
 }
 
 // owners says which packages may import a heavy dependency.

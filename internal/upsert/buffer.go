@@ -66,23 +66,34 @@ type Buffer struct {
 // without a key. seed is that of the digests.
 func NewBuffer(s *schema.Schema, key []int, seed uint64) (*Buffer, error) {
 	b := &Buffer{bag: len(key) == 0, stale: map[int]*deletes.Positions{}, missing: map[deletes.Digest]int{}}
-	var fields []schema.Field
-	for i, f := range s.Fields {
-		if b.bag || slices.Contains(key, f.ID) {
-			b.keys = append(b.keys, i)
-			fields = append(fields, f)
-		}
+	b.keys = KeyColumns(s, key)
+	if !b.bag && len(b.keys) != len(key) {
+		return nil, fmt.Errorf("key of %d fields has %d that are not top-level columns", len(key), len(key)-len(b.keys))
 	}
-	if !b.bag && len(fields) != len(key) {
-		return nil, fmt.Errorf("key of %d fields has %d that are not top-level columns", len(key), len(key)-len(fields))
+	fields := make([]schema.Field, len(b.keys))
+	for i, k := range b.keys {
+		fields[i] = s.Fields[k]
 	}
 	var err error
 	b.hasher, err = deletes.NewHasher(fields, seed)
 	return b, err
 }
 
-// Rows, Live and Bytes return the rows buffered, how many of them are still to
-// be written, and the memory of buffer and key table.
+// KeyColumns returns the positions in s of the key's columns, of all columns
+// for an empty key, by ascending field id: the one order that survives a change
+// of the columns' order between a flush and its commit.
+func KeyColumns(s *schema.Schema, key []int) []int {
+	var out []int
+	for i, f := range s.Fields {
+		if len(key) == 0 || slices.Contains(key, f.ID) {
+			out = append(out, i)
+		}
+	}
+	slices.SortFunc(out, func(a, b int) int { return s.Fields[a].ID - s.Fields[b].ID })
+	return out
+}
+
+// Rows returns the number of rows buffered.
 func (b *Buffer) Rows() int { return b.rows }
 
 // Live returns the number of buffered rows that are to be written.
