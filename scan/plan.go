@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"sync/atomic"
 
 	"github.com/frazildb/frazil/expr"
@@ -27,6 +28,23 @@ type PlanStats struct {
 	DataFiles, DataFilesPruned     int64
 	DeleteFiles, DeleteFilesPruned int64
 	Rows, Bytes                    int64 // of the data files kept
+}
+
+// String describes the plan in a few lines: the snapshot, what was ruled out by
+// metadata and the tasks.
+func (p *Plan) String() string {
+	var b strings.Builder
+	if p.Snapshot == nil {
+		b.WriteString("no snapshot\n")
+	} else {
+		fmt.Fprintf(&b, "snapshot %d\n", p.Snapshot.ID)
+	}
+	st := p.Stats
+	fmt.Fprintf(&b, "manifests: %d, %d ruled out\n", st.Manifests, st.ManifestsPruned)
+	fmt.Fprintf(&b, "data files: %d, %d ruled out; %d rows, %d bytes to read\n", st.DataFiles, st.DataFilesPruned, st.Rows, st.Bytes)
+	fmt.Fprintf(&b, "delete files: %d, %d ruled out\n", st.DeleteFiles, st.DeleteFilesPruned)
+	fmt.Fprintf(&b, "tasks: %d\n", len(p.Tasks))
+	return b.String()
 }
 
 // Plan reads the manifests and returns all tasks.

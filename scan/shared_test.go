@@ -22,7 +22,6 @@ import (
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/scan"
-	"github.com/frazildb/frazil/schema"
 )
 
 // sharedTables returns the folder of tables written by other engines.
@@ -340,83 +339,6 @@ func TestSharedSparkFilters(t *testing.T) {
 		}
 	}
 	c.report("filters")
-}
-
-func TestSharedSparkChanges(t *testing.T) {
-	dir := filepath.Join(sharedTables(t), "spark")
-	store := objstore.MapPrefix(local(t, dir), "file:/warehouse", dir)
-	c := &tally{t: t}
-	for _, e := range load[[]struct {
-		Table   string
-		Changes bool
-	}](t, filepath.Join(dir, "index.json")) {
-		if !e.Changes {
-			continue
-		}
-		x := load[tableCase](t, filepath.Join(dir, "expected", e.Table+".json"))
-		src, err := source(t, store, filepath.Join(dir, e.Table, x.MetadataFile))
-		if err != nil {
-			c.fail(e.Table, "%v", err)
-			continue
-		}
-		for _, want := range load[[]struct {
-			ID                int64  `json:"snapshot_id"`
-			Parent            *int64 `json:"parent_id"`
-			Deleted, Inserted []json.RawMessage
-		}](t, filepath.Join(dir, "expected", e.Table+".changes.json")) {
-			what := fmt.Sprintf("%s changes of %d", e.Table, want.ID)
-			c.total++
-			gone, came, err := changes(src, want.Parent, want.ID)
-			switch {
-			case errors.Is(err, scan.ErrUnsupported):
-				c.refused++
-			case err != nil:
-				c.fail(what, "%v", err)
-			case !sameLines(gone, want.Deleted):
-				c.fail(what, "%d deleted, want %d: %s", len(gone), len(want.Deleted), firstDifference(gone, want.Deleted))
-			case !sameLines(came, want.Inserted):
-				c.fail(what, "%d inserted, want %d: %s", len(came), len(want.Inserted), firstDifference(came, want.Inserted))
-			default:
-				c.right++
-			}
-		}
-	}
-	c.report("changes of snapshots")
-}
-
-func sameLines(got [][]byte, want []json.RawMessage) bool {
-	return slices.EqualFunc(got, want, func(a []byte, b json.RawMessage) bool { return bytes.Equal(a, b) })
-}
-
-// changes returns the rows that a snapshot took away and added, sorted.
-func changes(src scan.Source, from *int64, to int64) (gone, came [][]byte, err error) {
-	cs := scan.Changes(src, &scan.ChangesOptions{From: from, To: &to})
-	sc, err := cs.Schema()
-	if err != nil {
-		return nil, nil, err
-	}
-	n := len(sc.Fields) - 3
-	own := schema.MustNew(sc.Fields[:n]...)
-	e := rowjson.NewEncoder(own, rowjson.Canonical)
-	for b, err := range cs.Batches(context.Background()) {
-		if err != nil {
-			return nil, nil, err
-		}
-		for i := range int(b.NumRows()) {
-			l := bytes.TrimSuffix(e.AppendRow(nil, b, i), []byte("\n"))
-			switch kind := schema.ValueAt(b.Column(n), schema.String, i); kind {
-			case string(scan.Delete):
-				gone = append(gone, l)
-			case string(scan.Insert):
-				came = append(came, l)
-			default:
-				return nil, nil, fmt.Errorf("change type %v", kind)
-			}
-		}
-	}
-	slices.SortFunc(gone, bytes.Compare)
-	slices.SortFunc(came, bytes.Compare)
-	return gone, came, nil
 }
 
 // absentFiles are tables of which the data files are not in the folder.
