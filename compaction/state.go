@@ -1,0 +1,158 @@
+package compaction
+
+import (
+	"context"
+	"strings"
+
+	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/manifest"
+	"github.com/frazildb/frazil/metadata"
+	"github.com/frazildb/frazil/scan"
+	"github.com/frazildb/frazil/snapshot"
+	"github.com/frazildb/frazil/table"
+)
+
+// State is what a snapshot's manifests say: all that Choose decides from.
+type State struct {
+	Metadata *metadata.Table
+	// Snapshot is nil for an empty table.
+	Snapshot *metadata.Snapshot
+	// Files are the live data files with the deletes that apply to each.
+	Files []scan.FileTask
+	// Deletes are the live delete files.
+	Deletes []*manifest.Entry
+
+	index *snapshot.DeleteIndex
+}
+
+// Load reads the state of a branch as of the table's last refresh or commit.
+func Load(ctx context.Context, t *table.Table, branch string) (*State, error) {
+	e := t.Entry()
+	return load(ctx, t, e, e.Metadata.RefSnapshot(branch))
+}
+
+func load(ctx context.Context, t *table.Table, e *catalog.Entry, snap *metadata.Snapshot) (*State, error) {
+	s := &State{Metadata: e.Metadata, Snapshot: snap}
+	if snap == nil {
+		return s, nil
+	}
+	keys := map[int]bool{}
+	opts := &snapshot.LiveOptions{NoData: true, Stats: manifest.StatsAll, Cache: t.Cache()}
+	for d, err := range snapshot.LiveFiles(ctx, e.Store, e.Metadata, snap, opts) {
+		if err != nil {
+			return nil, err
+		}
+		s.Deletes = append(s.Deletes, d)
+		for _, id := range d.File.EqualityIDs {
+			keys[id] = true
+		}
+	}
+	opts = &snapshot.LiveOptions{NoDeletes: true, Cache: t.Cache()}
+	for id := range keys {
+		opts.Stats, opts.StatsFields = manifest.StatsAll, append(opts.StatsFields, id)
+	}
+	var data []*manifest.Entry
+	for d, err := range snapshot.LiveFiles(ctx, e.Store, e.Metadata, snap, opts) {
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, d)
+	}
+	return s, s.attach(data)
+}
+
+// NewState makes a state of live entries, data and delete files in any order.
+func NewState(m *metadata.Table, snap *metadata.Snapshot, entries []*manifest.Entry) (*State, error) {
+	s := &State{Metadata: m, Snapshot: snap}
+	var data []*manifest.Entry
+	for _, e := range entries {
+		if e.File.Content == manifest.ContentData {
+			data = append(data, e)
+		} else {
+			s.Deletes = append(s.Deletes, e)
+		}
+	}
+	return s, s.attach(data)
+}
+
+// attach finds the deletes of each data file.
+func (s *State) attach(data []*manifest.Entry) error {
+	var err error
+	s.index, err = snapshot.BuildDeleteIndex(s.Metadata, func(yield func(*manifest.Entry, error) bool) {
+		for _, e := range s.Deletes {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	s.Files = make([]scan.FileTask, len(data))
+	for i, e := range data {
+		d, err := s.index.For(e)
+		if err != nil {
+			return err
+		}
+		s.Files[i] = scan.FileTask{Data: e, DV: d.DV, Positions: d.Positions, Equality: d.Equality}
+	}
+	return nil
+}
+
+// Totals sums the state up.
+func (s *State) Totals() Totals {
+	t := Totals{DataFiles: len(s.Files), DeleteFiles: len(s.Deletes)}
+	for i := range s.Files {
+		f := s.Files[i].Data.File
+		t.Rows += f.RecordCount
+		t.Bytes += f.FileSize
+	}
+	for _, e := range s.Deletes {
+		f := e.File
+		if f.IsDV() {
+			t.DVs++
+			if f.ContentSize != nil {
+				t.DeleteBytes += *f.ContentSize
+			}
+		} else {
+			t.DeleteBytes += f.FileSize
+		}
+		if f.Content == manifest.ContentEqualityDeletes {
+			t.EqualityFiles++
+			t.EqualityDeletes += f.RecordCount
+		} else {
+			t.PositionDeletes += f.RecordCount
+		}
+	}
+	return t
+}
+
+// fileID identifies a delete file: several deletion vectors share a path.
+type fileID struct {
+	path   string
+	offset int64
+}
+
+func idOf(f *manifest.DataFile) fileID {
+	id := fileID{path: f.Path}
+	if f.ContentOffset != nil {
+		id.offset = *f.ContentOffset
+	}
+	return id
+}
+
+// barePath returns a location without scheme and authority: some engines write
+// one form in manifests and the other in delete files.
+func barePath(uri string) string {
+	_, rest, ok := strings.Cut(uri, ":")
+	if !ok || strings.HasPrefix(uri, "/") {
+		return uri
+	}
+	if host, ok := strings.CutPrefix(rest, "//"); ok {
+		if i := strings.IndexByte(host, '/'); i >= 0 {
+			return host[i:]
+		}
+		return "/"
+	}
+	return rest
+}
