@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/schema"
 	"github.com/frazildb/frazil/table"
@@ -51,8 +52,11 @@ var createCommand = command{
 					return usagef("--key %s: no such column; there are %s", k, columnNames(fields))
 				}
 			}
-			if _, err := catalog.ParseIdentifier(args[0]); err != nil {
-				return usageError{err}
+			if err := checkName(args[0]); err != nil {
+				return err
+			}
+			if err := checkDefinition(fields, opts); err != nil {
+				return err
 			}
 			cat, closeCat, err := e.catalog(ctx)
 			if err != nil {
@@ -70,6 +74,20 @@ var createCommand = command{
 			return nil
 		}
 	},
+}
+
+// checkDefinition finds what is wrong with a table before anything is made.
+func checkDefinition(fields []schema.Field, opts *table.CreateOptions) error {
+	s, err := schema.New(0, fields, nil)
+	if err == nil {
+		_, err = metadata.New(metadata.NewOptions{
+			Schema: s, Partition: opts.Partition, Sort: opts.Sort, Properties: opts.Properties, FormatVersion: opts.FormatVersion,
+		})
+	}
+	if err != nil {
+		return usageError{fmt.Errorf("create: %w", err)}
+	}
+	return nil
 }
 
 func hasColumn(fields []schema.Field, name string) bool {
@@ -238,13 +256,27 @@ var alterCommand = command{
 			}
 			if len(c.add)+len(c.drop)+len(c.rename)+len(c.widen)+len(c.key) > 0 {
 				err := t.Evolve(ctx, func(ev *schema.Evolution) error {
-					return evolve(ev, c.add, c.drop, c.rename, c.widen, c.key)
+					if err := evolve(ev, c.add, c.drop, c.rename, c.widen, c.key); err != nil {
+						return usageError{err}
+					}
+					return nil
 				}, nil)
 				if err != nil {
 					return err
 				}
 			}
-			return t.SetProperties(ctx, set, c.unset)
+			if len(set)+len(c.unset) > 0 {
+				if err := t.SetProperties(ctx, set, c.unset); err != nil {
+					return err
+				}
+			} else if fs.NFlag() == 0 {
+				return usagef("alter: say what to change, such as --add 'note string' (see frazil help alter)")
+			}
+			if e.json {
+				return e.writeJSON(map[string]string{"table": t.Name(), "metadata_location": t.MetadataLocation()})
+			}
+			e.note("altered %s", t.Name())
+			return nil
 		}
 	},
 }
@@ -299,9 +331,12 @@ var dropCommand = command{
 	setup: func(e *env, fs *pflag.FlagSet) func(context.Context, []string) error {
 		purge := fs.Bool("purge", false, "delete the table's files too")
 		return func(ctx context.Context, args []string) error {
+			if err := checkName(args[0]); err != nil {
+				return err
+			}
 			id, err := catalog.ParseIdentifier(args[0])
 			if err != nil {
-				return usageError{err}
+				return err
 			}
 			cat, closeCat, err := e.catalog(ctx)
 			if err != nil {
@@ -310,6 +345,9 @@ var dropCommand = command{
 			defer closeCat()
 			if err := cat.DropTable(ctx, id, *purge); err != nil {
 				return e.explainMissing(err)
+			}
+			if e.json {
+				return e.writeJSON(map[string]string{"dropped": id.String()})
 			}
 			e.note("dropped %s", id)
 			return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,10 +23,13 @@ import (
 type env struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	commands       []command
 
 	warehouse, catalogURI string
 	mapped                []string
 	json, quiet, verbose  bool
+	// tables makes printed tables the default form of rows.
+	tables bool
 }
 
 func (e *env) flagSet(c command) (*pflag.FlagSet, func(context.Context, []string) error) {
@@ -82,7 +86,11 @@ func (e *env) fromConfig(fs *pflag.FlagSet) error {
 		if !ok {
 			values = []any{v}
 		}
-		if f := fs.Lookup(name); f == nil || f.Changed {
+		f := fs.Lookup(name)
+		if f == nil && !e.anyFlag(name) {
+			return usagef("configuration %s: no command has a flag %q", path, name)
+		}
+		if f == nil || f.Changed {
 			continue
 		}
 		for _, x := range values {
@@ -94,13 +102,23 @@ func (e *env) fromConfig(fs *pflag.FlagSet) error {
 	return nil
 }
 
+// anyFlag tells whether some command has a flag of that name.
+func (e *env) anyFlag(name string) bool {
+	for _, c := range e.commands {
+		if fs, _ := (&env{}).flagSet(c); fs.Lookup(name) != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // store opens the object store at a URI.
 func (e *env) store(ctx context.Context, uri string) (objstore.Store, error) {
 	switch scheme, _, ok := strings.Cut(uri, "://"); {
 	case ok && (scheme == "s3" || scheme == "gs" || scheme == "azblob"):
 		return cloud.Open(ctx, uri, nil)
 	case ok && scheme != "file" && scheme != "mem":
-		return nil, usagef("warehouse %s: no driver for %q; there are file, mem, s3, gs, azblob", uri, scheme)
+		return nil, usagef("no driver for %q; there are file, mem, s3, gs, azblob", scheme)
 	}
 	return objstore.Open(ctx, uri, nil)
 }
@@ -143,11 +161,8 @@ func (e *env) mapStore(store objstore.Store) (objstore.Store, error) {
 
 // openTable opens a table of the catalog for reading and writing.
 func (e *env) openTable(ctx context.Context, name string) (*table.Table, func(), error) {
-	if isLocation(name) {
-		return nil, nil, usagef("%s is a location; this command needs a table of the warehouse, namespace.table", name)
-	}
-	if _, err := catalog.ParseIdentifier(name); err != nil {
-		return nil, nil, usageError{err}
+	if err := checkName(name); err != nil {
+		return nil, nil, err
 	}
 	cat, closeCat, err := e.catalog(ctx)
 	if err != nil {
@@ -161,7 +176,25 @@ func (e *env) openTable(ctx context.Context, name string) (*table.Table, func(),
 	return t, closeCat, nil
 }
 
+// checkName refuses what cannot be the name of a table.
+func checkName(name string) error {
+	if isLocation(name) {
+		return usagef("%s is a location; this command needs a table of the warehouse, namespace.table", name)
+	}
+	id, err := catalog.ParseIdentifier(name)
+	if err == nil && len(id.Namespace) == 0 {
+		err = fmt.Errorf("%s: tables are named namespace.table", name)
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
 func (e *env) explainMissing(err error) error {
+	if !errors.Is(err, catalog.ErrNotFound) {
+		return err
+	}
 	return fmt.Errorf("%w (warehouse %s; frazil tables lists what is there)", err, e.warehouse)
 }
 

@@ -70,6 +70,11 @@ func (in *ingestion) run(ctx context.Context, args []string) error {
 	if len(files) == 0 {
 		return usagef("ingest: give the files to read, - for standard input")
 	}
+	for _, f := range append(files[:len(files):len(files)], in.schemaChanges) {
+		if err := checkInput(f); err != nil {
+			return err
+		}
+	}
 	if in.formatGiven = in.format != ""; !in.formatGiven {
 		in.format = formatOf(files[0])
 	}

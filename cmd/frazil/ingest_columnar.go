@@ -278,13 +278,13 @@ func (r *rowIngest) columnarRows(ctx context.Context, m *columnMatch, b arrow.Re
 		}
 		return nil
 	}
-	line := cdc.Line{File: m.file.name + " row", Number: first + 1}
+	line := cdc.Line{File: m.file.name, Number: first + 1}
 	raw := []byte(nil)
 	if s, err := batchOf(m.file.schema, b); err == nil {
 		raw = rowjson.NewEncoder(m.file.schema, rowjson.Lines).AppendRow(nil, s, 0)
 		s.Release()
 	}
-	return r.bad(&rowError{table: r.name, line: line, raw: raw, err: err})
+	return r.bad(&rowError{table: r.name, line: line, row: true, raw: raw, err: err})
 }
 
 // batchOf gives a batch the Arrow types of a schema.

@@ -231,9 +231,6 @@ func become(from, to schema.Type, v any) (any, error) {
 	if from.Kind == schema.KindDate && to.Kind >= schema.KindTimestamp && to.Kind <= schema.KindTimestampTzNs {
 		text += "T00:00:00"
 	}
-	if to.Kind == schema.KindFloat || to.Kind == schema.KindDouble { // rounding is no error there
-		return schema.Coerce(to, v)
-	}
 	return schema.ParseLiteral(to, strings.TrimSuffix(text, ".0"))
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -59,27 +60,21 @@ func newTextParser(table string, s *schema.Schema, opColumn, null string) *textP
 
 // setHeader matches the columns of a CSV file.
 func (p *textParser) setHeader(header []string) error {
-	p.header = p.header[:0]
+	p.header = make([]int, 0, len(header))
+	if p.opName != "" && !slices.Contains(header, p.opName) {
+		return fmt.Errorf("there is no column %q, which --op-column names; there are %s", p.opName, strings.Join(header, ", "))
+	}
 	for _, name := range header {
 		i, ok := p.index[name]
+		if !ok && len(header) == 1 && strings.ContainsAny(name, ";\t|,") {
+			return fmt.Errorf("the one column %q looks like several: give --delimiter", name)
+		}
 		if !ok {
 			return p.unknown(name)
 		}
 		p.header = append(p.header, i)
 	}
-	if p.opName != "" && !has(header, p.opName) {
-		return fmt.Errorf("there is no column %q, which --op-column names; there are %s", p.opName, strings.Join(header, ", "))
-	}
 	return nil
-}
-
-func has(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 func (p *textParser) unknown(name string) error {

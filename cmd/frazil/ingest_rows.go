@@ -59,19 +59,11 @@ func (in *ingestion) rowFiles(ctx context.Context, name string, files []string) 
 	if name == "" {
 		return usagef("ingest: give the table, namespace.table, before the file: only debezium events name their own")
 	}
-	if isLocation(name) {
-		return usagef("ingest: %s is a location; give a table of the warehouse, namespace.table", name)
-	}
-	if _, err := catalog.ParseIdentifier(name); err != nil {
-		return usageError{err}
+	if err := checkName(name); err != nil {
+		return err
 	}
 	if in.schemaChanges != "" {
 		return usagef("--schema-changes is for --format debezium")
-	}
-	for _, f := range files {
-		if err := checkInput(f); err != nil {
-			return err
-		}
 	}
 	cat, closeCat, err := in.e.catalog(ctx)
 	if err != nil {
@@ -103,10 +95,13 @@ func (in *ingestion) rowFiles(ctx context.Context, name string, files []string) 
 
 // checkInput says early that a file is not there.
 func checkInput(path string) error {
-	if path == "-" {
+	if path == "-" || path == "" {
 		return nil
 	}
 	st, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s: %w", path, os.ErrNotExist)
+	}
 	if err != nil {
 		return err
 	}
@@ -287,12 +282,17 @@ func (r *rowIngest) moved() bool {
 type rowError struct {
 	table string
 	line  cdc.Line
+	row   bool // the line is the number of a row: the file has no lines
 	raw   []byte
 	err   error
 }
 
 func (e *rowError) Error() string {
-	return fmt.Sprintf("%s: table %s: %v", e.line, e.table, e.err)
+	place := e.line.String()
+	if e.row {
+		place = fmt.Sprintf("%s row %d", e.line.File, e.line.Number)
+	}
+	return fmt.Sprintf("%s: table %s: %v", place, e.table, e.err)
 }
 
 func (e *rowError) Unwrap() error { return e.err }

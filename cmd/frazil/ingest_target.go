@@ -110,7 +110,30 @@ func describeFields(s *schema.Schema) string {
 		if f.Required {
 			required = "!"
 		}
-		parts = append(parts, f.Name+" "+f.Type.String()+required)
+		parts = append(parts, f.Name+" "+typeText(f.Type)+required)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// typeText is a type as --schema takes it: without the ids of what is nested.
+func typeText(t schema.Type) string {
+	member := func(f schema.Field) string {
+		if f.Required {
+			return typeText(f.Type) + "!"
+		}
+		return typeText(f.Type)
+	}
+	switch t.Kind {
+	case schema.KindStruct:
+		var parts []string
+		for _, f := range t.Fields {
+			parts = append(parts, f.Name+": "+member(f))
+		}
+		return "struct<" + strings.Join(parts, ", ") + ">"
+	case schema.KindList:
+		return "list<" + member(t.Fields[0]) + ">"
+	case schema.KindMap:
+		return "map<" + typeText(t.Fields[0].Type) + ", " + member(t.Fields[1]) + ">"
+	}
+	return t.String()
 }

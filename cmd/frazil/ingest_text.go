@@ -251,6 +251,8 @@ func (r *rowIngest) textRows(ctx context.Context, f *textFile, p *textParser, st
 	if err := r.flush(ctx, p); err != nil {
 		return err
 	}
-	r.pending[stream] = f.position()
+	if f.rows > 0 {
+		r.pending[stream] = f.position()
+	}
 	return ctx.Err()
 }

@@ -48,7 +48,9 @@ var inspectCommand = command{
 		var id int64
 		var output string
 		fs.Int64Var(&id, "snapshot", 0, "snapshot to look at; default the current one")
-		fs.StringVar(&output, "output", "", "table, jsonl, csv, parquet, arrow or canonical")
+		var columns []string
+		fs.StringSliceVar(&columns, "columns", nil, "columns to print; default all")
+		fs.StringVar(&output, "output", "", "table, jsonl, csv, parquet, arrow or canonical (default: table on a terminal, else jsonl)")
 		return func(ctx context.Context, args []string) error {
 			look, ok := inspections[args[1]]
 			if !ok {
@@ -72,6 +74,9 @@ var inspectCommand = command{
 			m, err := look(ctx, src, snap)
 			if err != nil {
 				return err
+			}
+			if err := m.pick(columns); err != nil {
+				return usageError{fmt.Errorf("inspect %s: %w", args[1], err)}
 			}
 			return e.printRows(ctx, form, m.schema(), m.rows)
 		}
@@ -97,6 +102,32 @@ func newMetaTable(columns string) *metaTable {
 }
 
 func (m *metaTable) add(values ...any) { m.rows = append(m.rows, values) }
+
+// pick keeps only the named columns; none named keeps all.
+func (m *metaTable) pick(columns []string) error {
+	if len(columns) == 0 {
+		return nil
+	}
+	all := m.schema()
+	old := m.fields
+	m.fields = nil
+	var at []int
+	for _, c := range columns {
+		f, ok := all.FieldByName(c)
+		if !ok {
+			return all.UnknownColumn(c)
+		}
+		m.fields, at = append(m.fields, *f), append(at, slices.IndexFunc(old, func(o schema.Field) bool { return o.Name == c }))
+	}
+	for i, r := range m.rows {
+		row := make(schema.Row, len(at))
+		for k, from := range at {
+			row[k] = r[from]
+		}
+		m.rows[i] = row
+	}
+	return nil
+}
 
 func (m *metaTable) schema() *schema.Schema { return schema.MustNew(m.fields...) }
 

@@ -134,6 +134,7 @@ type columnInfo struct {
 	Required bool   `json:"required"`
 	Default  any    `json:"default,omitempty"`
 	Doc      string `json:"doc,omitempty"`
+	text     string // the type for people
 }
 
 type snapshotInfo struct {
@@ -151,7 +152,7 @@ func describe(name string, entry *catalog.Entry) description {
 		UUID: m.UUID, Properties: m.Properties, Snapshots: len(m.Snapshots), Key: []string{}, Partition: []string{},
 	}
 	for _, f := range s.Fields {
-		c := columnInfo{ID: f.ID, Name: f.Name, Type: f.Type.String(), Required: f.Required, Doc: f.Doc}
+		c := columnInfo{ID: f.ID, Name: f.Name, Type: f.Type.String(), text: typeText(f.Type), Required: f.Required, Doc: f.Doc}
 		if f.InitialDefault != nil {
 			c.Default = schema.FormatValue(f.Type, f.InitialDefault)
 		}
@@ -182,8 +183,8 @@ func (e *env) printDescription(d description) error {
 		{"table", d.Table},
 		{"location", d.Location},
 		{"format version", strconv.Itoa(d.FormatVersion)},
-		{"key", strings.Join(d.Key, ", ")},
-		{"partitioned by", strings.Join(d.Partition, "; ")},
+		{"key", orNone(strings.Join(d.Key, ", "))},
+		{"partitioned by", orNone(strings.Join(d.Partition, "; "))},
 		{"snapshots", strconv.Itoa(d.Snapshots)},
 	}
 	if s := d.Snapshot; s != nil {
@@ -201,7 +202,7 @@ func (e *env) printDescription(d description) error {
 		if c.Required {
 			null = "required"
 		}
-		cols = append(cols, []string{strconv.Itoa(c.ID), c.Name, c.Type, null})
+		cols = append(cols, []string{strconv.Itoa(c.ID), c.Name, c.text, null})
 	}
 	fmt.Fprintln(e.stdout)
 	if err := e.writeCells([]string{"id", "column", "type", ""}, cols); err != nil {
@@ -245,4 +246,11 @@ func sizeRows(sum map[string]string) [][]string {
 		due = []string{"good"}
 	}
 	return append(out, []string{"health", strings.Join(due, "; ")})
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
 }

@@ -38,9 +38,12 @@ func main() {
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := interruptible(stderr)
 	defer stop()
-	e := &env{stdin: &stoppableReader{ctx: ctx, r: stdin}, stdout: stdout, stderr: stderr}
+	e := &env{stdin: &stoppableReader{ctx: ctx, r: stdin}, stdout: stdout, stderr: stderr, commands: commands()}
 	err := e.dispatch(ctx, args)
 	if err == nil {
+		return exitOK
+	}
+	if errors.Is(err, syscall.EPIPE) { // the reader has seen enough
 		return exitOK
 	}
 	code := exitCode(ctx, err)
@@ -113,7 +116,7 @@ type command struct {
 // commands in the order of help.
 func commands() []command {
 	return []command{
-		createCommand, alterCommand, dropCommand, tablesCommand, describeCommand, metadataCommand,
+		demoCommand, createCommand, alterCommand, dropCommand, tablesCommand, describeCommand, metadataCommand,
 		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, benchCommand, versionCommand,
 	}
 }
@@ -122,6 +125,9 @@ var versionCommand = command{
 	name: "version", short: "prints the version",
 	setup: func(e *env, _ *pflag.FlagSet) func(context.Context, []string) error {
 		return func(context.Context, []string) error {
+			if e.json {
+				return e.writeJSON(map[string]string{"version": table.Version})
+			}
 			_, err := fmt.Fprintln(e.stdout, "frazil "+table.Version)
 			return err
 		}
@@ -131,7 +137,7 @@ var versionCommand = command{
 func (e *env) dispatch(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		if len(args) > 1 {
-			c, err := findCommand(args[1])
+			c, err := e.findCommand(args[1])
 			if err != nil {
 				return err
 			}
@@ -143,7 +149,7 @@ func (e *env) dispatch(ctx context.Context, args []string) error {
 		}
 		return nil
 	}
-	c, err := findCommand(args[0])
+	c, err := e.findCommand(args[0])
 	if err != nil {
 		return err
 	}
@@ -163,9 +169,9 @@ func (e *env) dispatch(ctx context.Context, args []string) error {
 	return runIt(ctx, fs.Args())
 }
 
-func findCommand(name string) (command, error) {
+func (e *env) findCommand(name string) (command, error) {
 	var near []string
-	for _, c := range commands() {
+	for _, c := range e.commands {
 		if c.name == name {
 			return c, nil
 		}
@@ -203,7 +209,7 @@ func distance(a, b string) int {
 
 func (e *env) overview() {
 	fmt.Fprint(e.stdout, "frazil turns streams of row changes into Apache Iceberg tables and reads them.\n\nUsage: frazil COMMAND [arguments] [flags]\n\n")
-	for _, c := range commands() {
+	for _, c := range e.commands {
 		fmt.Fprintf(e.stdout, "  %-10s %s\n", c.name, c.short)
 	}
 	fmt.Fprint(e.stdout, `

@@ -35,7 +35,7 @@ var outputForms = []string{"table", "jsonl", "csv", "parquet", "arrow", "canonic
 // form resolves --output: table on a terminal, else jsonl.
 func (e *env) form(output string) (string, error) {
 	if output == "" {
-		if e.json || !isTerminal(e.stdout) {
+		if e.json || !e.tables && !isTerminal(e.stdout) {
 			return "jsonl", nil
 		}
 		return "table", nil
@@ -94,8 +94,10 @@ func writeLines(out io.Writer, enc *rowjson.Encoder, header bool, in batches) (i
 		}
 		n += b.NumRows()
 	}
-	_, err := out.Write(buf)
-	return n, err
+	if _, err := out.Write(buf); err != nil {
+		return n, err
+	}
+	return n, enc.Err()
 }
 
 // canonicalLines renders all rows, sorted bytewise.
@@ -113,7 +115,7 @@ func canonicalLines(s *schema.Schema, in batches) ([]string, error) {
 		}
 	}
 	slices.Sort(lines)
-	return lines, nil
+	return lines, enc.Err()
 }
 
 func writeCanonical(out io.Writer, s *schema.Schema, in batches) (int64, error) {
@@ -122,7 +124,10 @@ func writeCanonical(out io.Writer, s *schema.Schema, in batches) (int64, error) 
 		return 0, err
 	}
 	for _, l := range lines {
-		if _, err := io.WriteString(out, l+"\n"); err != nil {
+		if _, err := io.WriteString(out, l); err != nil {
+			return 0, err
+		}
+		if _, err := out.Write([]byte{'\n'}); err != nil {
 			return 0, err
 		}
 	}

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/spf13/pflag"
 
 	"github.com/frazildb/frazil/expr"
@@ -37,12 +39,9 @@ func (r *readFlags) declare(fs *pflag.FlagSet) {
 
 func (r *readFlags) options(s *schema.Schema) (*scan.Options, error) {
 	o := &scan.Options{Limit: r.limit, Ref: r.ref, Ordered: r.ordered}
-	if r.where != "" {
-		e, err := expr.Parse(r.where)
-		if err != nil {
-			return nil, usageError{fmt.Errorf("--where: %w", err)}
-		}
-		o.Filter = e
+	var err error
+	if o.Filter, err = parseWhere(r.where); err != nil {
+		return nil, err
 	}
 	if r.snapshotIDChanged() {
 		o.SnapshotID = &r.snapshot
@@ -64,6 +63,49 @@ func (r *readFlags) options(s *schema.Schema) (*scan.Options, error) {
 		o.Columns = append(o.Columns, c)
 	}
 	return o, nil
+}
+
+// check finds columns that a call names wrongly. The schema of an earlier
+// snapshot is left to the scan.
+func (r *readFlags) check(s *schema.Schema, o *scan.Options) error {
+	if o.SnapshotID != nil || o.Ref != "" || !o.AsOf.IsZero() {
+		return nil
+	}
+	return checkColumns(s, o.Columns, o.Filter)
+}
+
+func checkColumns(s *schema.Schema, columns []string, filter expr.Expr) error {
+	for _, c := range columns {
+		_, meta := schema.MetadataColumn(c)
+		if _, ok := s.FieldByName(c); !ok && !meta {
+			return usageError{s.UnknownColumn(c)}
+		}
+	}
+	if filter == nil || strings.Contains(filter.String(), "_partition") { // whose type is the scan's to know
+		return nil
+	}
+	fields := slices.Clone(s.Fields)
+	for _, name := range []string{"_file", "_pos", "_spec_id", "_row_id", "_last_updated_sequence_number"} {
+		if f, ok := schema.MetadataColumn(name); ok {
+			fields = append(fields, f)
+		}
+	}
+	with := &schema.Schema{Fields: fields}
+	if _, err := expr.Bind(filter, with, false); err != nil {
+		return usageError{fmt.Errorf("--where: %w", err)}
+	}
+	return nil
+}
+
+func parseWhere(where string) (expr.Expr, error) {
+	if where == "" {
+		return nil, nil
+	}
+	e, err := expr.Parse(where)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--where: %w", err)}
+	}
+	return e, nil
 }
 
 func parseTime(s string) (time.Time, error) {
@@ -102,6 +144,9 @@ var scanCommand = command{
 			opts, err := r.options(src.Metadata.CurrentSchema())
 			if err != nil {
 				return err
+			}
+			if err := r.check(src.Metadata.CurrentSchema(), opts); err != nil {
+				return fmt.Errorf("table %s: %w", src.Name, err)
 			}
 			sc := scan.New(src, opts)
 			switch {
@@ -182,6 +227,9 @@ var getCommand = command{
 			if err != nil {
 				return err
 			}
+			if err := r.check(s, opts); err != nil {
+				return fmt.Errorf("table %s: %w", src.Name, err)
+			}
 			sc := scan.New(src, opts)
 			rows, err := collect(sc.Get(ctx, nil, keys))
 			if err != nil {
@@ -234,13 +282,15 @@ var changesCommand = command{
 	name: "changes", args: "TABLE --from ID", short: "prints the rows changed between two snapshots", minArgs: 1, maxArgs: 1,
 	examples: []string{"frazil changes shop.orders --from 4358937 --to 8714523", "frazil changes shop.orders --from 0   # since the beginning"},
 	setup: func(e *env, fs *pflag.FlagSet) func(context.Context, []string) error {
-		var from, to int64
-		var output string
+		var from, to, limit int64
+		var output, where string
 		var columns []string
 		fs.Int64Var(&from, "from", 0, "snapshot after which changes count; 0 is the beginning (required)")
 		fs.Int64Var(&to, "to", 0, "last snapshot; default the current one")
 		fs.StringSliceVar(&columns, "columns", nil, "columns to read; default all")
-		fs.StringVar(&output, "output", "", "table, jsonl, csv, parquet, arrow or canonical")
+		fs.StringVar(&where, "where", "", "condition on the rows, as in scan")
+		fs.Int64Var(&limit, "limit", 0, "most rows to print")
+		fs.StringVar(&output, "output", "", "table, jsonl, csv, parquet, arrow or canonical (default: table on a terminal, else jsonl)")
 		return func(ctx context.Context, args []string) error {
 			if !fs.Changed("from") {
 				return usagef("changes: give --from ID (frazil inspect %s snapshots lists them; 0 is the beginning)", args[0])
@@ -254,20 +304,57 @@ var changesCommand = command{
 				return err
 			}
 			defer done()
-			opts := &scan.ChangesOptions{Columns: columns, Updates: len(src.Metadata.CurrentSchema().IdentifierFieldIDs) > 0}
+			table := src.Metadata.CurrentSchema()
+			opts := &scan.ChangesOptions{Columns: columns, Updates: len(table.IdentifierFieldIDs) > 0}
+			for _, id := range table.IdentifierFieldIDs { // updates are paired by key
+				opts.Updates = opts.Updates && (len(columns) == 0 || slices.Contains(columns, table.Path(id)))
+			}
+			if opts.Filter, err = parseWhere(where); err != nil {
+				return err
+			}
 			if from != 0 {
 				opts.From = &from
 			}
 			if fs.Changed("to") {
 				opts.To = &to
 			}
+			if err := checkColumns(table, columns, opts.Filter); err != nil {
+				return fmt.Errorf("table %s: %w", src.Name, err)
+			}
+			if from != 0 && src.Metadata.Current() == nil {
+				return fmt.Errorf("table %s: snapshot %d: %w", src.Name, from, scan.ErrNoSnapshot)
+			}
 			c := scan.Changes(src, opts)
 			s, err := c.Schema()
 			if err != nil {
 				return err
 			}
-			_, err = e.writeRows(ctx, form, s, c.Batches(ctx))
+			_, err = e.writeRows(ctx, form, s, firstRows(c.Batches(ctx), limit))
 			return err
 		}
 	},
+}
+
+// firstRows ends batches after so many rows; 0 is no limit.
+func firstRows(in batches, limit int64) batches {
+	if limit <= 0 {
+		return in
+	}
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		left := limit
+		for b, err := range in {
+			if err == nil && b.NumRows() >= left {
+				part := b.NewSlice(0, left)
+				yield(part, nil)
+				part.Release()
+				return
+			}
+			if err == nil {
+				left -= b.NumRows()
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
 }
