@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/frazildb/frazil/internal/datafile"
 	"github.com/frazildb/frazil/manifest"
 )
 
@@ -32,10 +33,9 @@ func checkFormat(f *manifest.DataFile, content manifest.Content) error {
 	switch {
 	case f.Content != content:
 		return fmt.Errorf("delete file %s: content %d where %d is expected: %w", f.Path, f.Content, content, ErrUnsupported)
-	case f.Format != manifest.FormatParquet:
-		return fmt.Errorf("delete file %s: format %s: %w", f.Path, f.Format, ErrUnsupported)
-	case len(f.KeyMetadata) > 0:
-		return fmt.Errorf("delete file %s: is encrypted: %w", f.Path, ErrUnsupported)
+	}
+	if err := datafile.Check(f); err != nil {
+		return fmt.Errorf("delete file %s: %w: %w", f.Path, err, ErrUnsupported)
 	}
 	return nil
 }

@@ -339,12 +339,21 @@ func BenchmarkEqualityTable(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/key")
 	})
-	b.Run("dead", func(b *testing.B) {
+	for _, size := range []int{20_000, 200_000, n} {
 		et, _ := NewEqualityTable(f, &EqualityOptions{Seed: 5})
-		et.Add(col, 3)
-		for b.Loop() {
-			et.Dead(col, 3, bitmap.NewSet(n))
+		et.Add([]arrow.Array{longs(ids[:size], nil)}, 3)
+		for name, c := range map[string]struct{ from, step int64 }{"hits": {0, 3}, "misses": {1, 3}, "fifth": {0, 1}} {
+			probe := make([]int64, n)
+			for i := range probe {
+				probe[i] = c.from + c.step*int64(i*7919%size)
+			}
+			cols := []arrow.Array{longs(probe, nil)}
+			b.Run(fmt.Sprintf("dead/%d/%s", size, name), func(b *testing.B) {
+				for b.Loop() {
+					et.Dead(cols, 2, bitmap.NewSet(n))
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
+			})
 		}
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
-	})
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/frazildb/frazil/internal/datafile"
 	"github.com/frazildb/frazil/internal/parquetfile"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/objstore"
@@ -56,9 +57,13 @@ func WritePositions(ctx context.Context, store objstore.Store, uri string, t Tar
 // positionBatches yields the rows of a position delete file.
 func positionBatches(s *schema.Schema, t *Target, mem memory.Allocator) func(func(arrow.RecordBatch, error) bool) {
 	return func(yield func(arrow.RecordBatch, error) bool) {
-		pos := make([]int64, 0, min(int(t.Positions.Len()), positionRows))
+		size := min(int(t.Positions.Len()), positionRows)
+		paths := repeated(t.Path, size, mem)
+		defer paths.Release()
+		as := schema.ArrowSchema(s)
+		pos := make([]int64, 0, size)
 		flush := func() bool {
-			b := positionBatch(s, t.Path, pos, mem)
+			b := positionBatch(as, paths, pos, mem)
 			defer b.Release()
 			pos = pos[:0]
 			return yield(b, nil)
@@ -74,21 +79,28 @@ func positionBatches(s *schema.Schema, t *Target, mem memory.Allocator) func(fun
 	}
 }
 
-func positionBatch(s *schema.Schema, path string, pos []int64, mem memory.Allocator) arrow.RecordBatch {
-	pb := array.NewStringBuilder(mem)
-	defer pb.Release()
-	pb.Reserve(len(pos))
-	pb.ReserveData(len(path) * len(pos))
-	for range pos {
-		pb.Append(path)
+// repeated is a column of n times the same text.
+func repeated(text string, n int, mem memory.Allocator) arrow.Array {
+	b := array.NewStringBuilder(mem)
+	defer b.Release()
+	b.Reserve(n)
+	b.ReserveData(len(text) * n)
+	for range n {
+		b.Append(text)
 	}
-	ib := array.NewInt64Builder(mem)
-	defer ib.Release()
-	ib.AppendValues(pos, nil)
-	paths, ints := pb.NewArray(), ib.NewArray()
-	defer paths.Release()
+	return b.NewArray()
+}
+
+// positionBatch makes rows of positions; paths has at least as many.
+func positionBatch(s *arrow.Schema, paths arrow.Array, pos []int64, mem memory.Allocator) arrow.RecordBatch {
+	b := array.NewInt64Builder(mem)
+	defer b.Release()
+	b.AppendValues(pos, nil)
+	ints := b.NewArray()
 	defer ints.Release()
-	return array.NewRecordBatch(schema.ArrowSchema(s), []arrow.Array{paths, ints}, int64(len(pos)))
+	some := array.NewSlice(paths, 0, int64(len(pos)))
+	defer some.Release()
+	return array.NewRecordBatch(s, []arrow.Array{some, ints}, int64(len(pos)))
 }
 
 // writerOptions copies opts and adds to its footer; delete files get no bloom
@@ -157,6 +169,12 @@ func ReadPositions(ctx context.Context, store objstore.Store, f *manifest.DataFi
 	fields := positionFields()
 	fields[0].Required, fields[1].Required = false, false
 	r := positionReader{want: want, sets: make(map[string]*Positions)}
+	if path, ok := onlyPath(f); ok {
+		if r.use(path); r.set == nil {
+			return r.sets, nil
+		}
+		fields, r.scoped = fields[1:], true
+	}
 	for b, err := range readFile(ctx, store, f, fields) {
 		if err == nil {
 			err = r.add(b)
@@ -168,9 +186,22 @@ func ReadPositions(ctx context.Context, store objstore.Store, f *manifest.DataFi
 	return r.sets, nil
 }
 
+// onlyPath returns the data file that every row of f names, when its manifest
+// entry says so beyond doubt: the paths, as long as the texts of all rows, need
+// not be read then.
+func onlyPath(f *manifest.DataFile) (string, bool) {
+	path := f.ReferencedDataFile
+	lo, okLo := f.Lower.Get(schema.IDDeleteFilePath)
+	hi, okHi := f.Upper.Get(schema.IDDeleteFilePath)
+	nulls, okNulls := f.NullCounts.Get(schema.IDDeleteFilePath)
+	return path, path != "" && okLo && okHi && okNulls && nulls == 0 && string(lo) == path && string(hi) == path
+}
+
 type positionReader struct {
 	want func(path string) bool
 	sets map[string]*Positions
+	// scoped tells that batches have positions only, all of one path.
+	scoped bool
 	// last is the path of the set in use; set is nil when it is not wanted.
 	last  string
 	set   *Positions
@@ -179,6 +210,9 @@ type positionReader struct {
 
 // add takes in a batch, one run of rows with the same path at a time.
 func (r *positionReader) add(b arrow.RecordBatch) error {
+	if r.scoped {
+		return r.addScoped(b.Column(0))
+	}
 	paths, ok := b.Column(0).(*array.String)
 	if !ok {
 		return fmt.Errorf("file_path is a %s: %w", b.Column(0).DataType(), ErrCorrupt)
@@ -208,6 +242,22 @@ func (r *positionReader) add(b arrow.RecordBatch) error {
 	return nil
 }
 
+// addScoped takes in positions of the current set.
+func (r *positionReader) addScoped(col arrow.Array) error {
+	pos, ok := col.(*array.Int64)
+	if !ok {
+		return fmt.Errorf("pos is a %s: %w", col.DataType(), ErrCorrupt)
+	}
+	vals := pos.Int64Values()
+	for i, v := range vals {
+		if v < 0 || pos.IsNull(i) {
+			return fmt.Errorf("a row of %s has no valid position: %w", r.last, ErrCorrupt)
+		}
+	}
+	r.set.AddMany(vals)
+	return nil
+}
+
 // use makes path's set the current one.
 func (r *positionReader) use(path string) {
 	if r.known && path == r.last {
@@ -226,7 +276,7 @@ func (r *positionReader) use(path string) {
 	}
 }
 
-// readFile yields the batches of a Parquet delete file.
+// readFile yields the batches of a delete file.
 func readFile(ctx context.Context, store objstore.Store, f *manifest.DataFile, fields []schema.Field) func(func(arrow.RecordBatch, error) bool) {
 	return func(yield func(arrow.RecordBatch, error) bool) {
 		o, err := store.Open(ctx, f.Path)
@@ -235,7 +285,7 @@ func readFile(ctx context.Context, store objstore.Store, f *manifest.DataFile, f
 			return
 		}
 		short := o.Size() < f.FileSize
-		pf, err := parquetfile.Open(ctx, o, nil)
+		pf, err := datafile.Open(ctx, o, f)
 		if err != nil {
 			if short && ctx.Err() == nil {
 				err = fmt.Errorf("%d bytes where the manifest says %d: %w: %w", o.Size(), f.FileSize, io.ErrUnexpectedEOF, err)
