@@ -136,6 +136,10 @@ type Producer struct {
 	used      map[string]bool // outputs of the last attempt
 }
 
+// SetSummary replaces Changes.Summary for the attempts to come: it may depend on
+// the base, as carried-forward keys do.
+func (p *Producer) SetSummary(summary map[string]string) { p.c.Summary = summary }
+
 // NewProducer prepares a commit; it does no I/O.
 func NewProducer(o Options, c Changes, cond Conditions) *Producer {
 	if o.Clock == nil {

@@ -272,3 +272,24 @@ func (r *race) update(updates ...metadata.Update) {
 	r.must(err)
 	r.must(r.ours.Refresh(r.ctx))
 }
+
+// TestPositionsOfRivals: an append that has to be tried again carries the
+// positions that the rival has committed meanwhile.
+func TestPositionsOfRivals(t *testing.T) {
+	r := newRace(t, 2, "")
+	commit := func(tab *table.Table, id int64, stream string) {
+		w, err := tab.NewWriter(nil)
+		r.must(err)
+		defer w.Close()
+		r.must(w.Append(r.ctx, schema.Row{id, "x"}))
+		_, err = w.Commit(r.ctx, &table.CommitOptions{Positions: map[string]string{stream: "7"}})
+		r.must(err)
+	}
+	r.cat.before = func() { commit(r.rival, 20, "theirs") }
+	commit(r.ours, 21, "ours")
+	p, err := r.ours.Positions()
+	r.must(err)
+	if p["ours"] != "7" || p["theirs"] != "7" {
+		t.Errorf("positions %v", p)
+	}
+}
