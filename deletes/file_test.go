@@ -118,10 +118,10 @@ func TestPositionFiles(t *testing.T) {
 	if _, err := ReadPositions(ctx, store, &long, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("too few rows: %v", err)
 	}
-	avro := *f
-	avro.Format = manifest.FormatAvro
-	if _, err := ReadPositions(ctx, store, &avro, nil); !errors.Is(err, ErrUnsupported) {
-		t.Errorf("avro: %v", err)
+	orc := *f
+	orc.Format = manifest.FormatORC
+	if _, err := ReadPositions(ctx, store, &orc, nil); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("orc: %v", err)
 	}
 }
 

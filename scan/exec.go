@@ -8,7 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/frazildb/frazil/internal/parquetfile"
+	"github.com/frazildb/frazil/internal/datafile"
 )
 
 // exec reads files of one scan; it holds the deletes they share.
@@ -17,7 +17,7 @@ type exec struct {
 	cache *deleteCache
 	// keepGroup, when not nil, is asked for every row group besides the view's;
 	// sparse reads page by page.
-	keepGroup func(ctx context.Context, f *parquetfile.File, group int) (bool, error)
+	keepGroup func(ctx context.Context, f datafile.File, group int) (bool, error)
 	sparse    bool
 	// once says that every file registered is read once.
 	once bool

@@ -8,7 +8,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/frazildb/frazil/expr"
-	"github.com/frazildb/frazil/internal/parquetfile"
+	"github.com/frazildb/frazil/internal/datafile"
 	"github.com/frazildb/frazil/schema"
 )
 
@@ -159,7 +159,7 @@ func keyFilter(columns []string, keys []schema.Row) expr.Expr {
 }
 
 // keepGroup reports whether a row group may have all columns of one of the keys.
-func (g *getter) keepGroup(ctx context.Context, f *parquetfile.File, group int) (bool, error) {
+func (g *getter) keepGroup(ctx context.Context, f datafile.File, group int) (bool, error) {
 	if len(g.keys) > maxProbes || !g.v.canProbe(f) {
 		return true, nil
 	}

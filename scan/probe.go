@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/frazildb/frazil/expr"
-	"github.com/frazildb/frazil/internal/parquetfile"
+	"github.com/frazildb/frazil/internal/datafile"
 )
 
 // maxProbes is for how many values the bloom filters of a file are asked.
@@ -28,7 +28,7 @@ func probesOf(b *expr.Bound) []probe {
 
 // keepGroup reports whether a row group may have a row that the filter keeps,
 // going by its statistics and bloom filters.
-func (v *view) keepGroup(ctx context.Context, f *parquetfile.File, group int) (bool, error) {
+func (v *view) keepGroup(ctx context.Context, f datafile.File, group int) (bool, error) {
 	if !v.canProbe(f) {
 		return true, nil
 	}
@@ -49,4 +49,4 @@ func (v *view) keepGroup(ctx context.Context, f *parquetfile.File, group int) (b
 
 // canProbe reports whether the columns of a file are known by their ids: a name
 // mapping, which a file without ids needs, is not known to MightContain.
-func (v *view) canProbe(f *parquetfile.File) bool { return v.mapping == nil || f.HasFieldIDs() }
+func (v *view) canProbe(f datafile.File) bool { return v.mapping == nil || f.HasFieldIDs() }

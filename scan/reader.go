@@ -9,6 +9,7 @@ import (
 
 	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/internal/bitmap"
+	"github.com/frazildb/frazil/internal/datafile"
 	"github.com/frazildb/frazil/internal/parquetfile"
 	"github.com/frazildb/frazil/manifest"
 )
@@ -71,15 +72,15 @@ type fileReader struct {
 	v  *view
 	ft *FileTask
 
-	file   *parquetfile.File
+	file   datafile.File
 	groups []parquetfile.RowGroup
 	dead   rowDeletes
 	// only, when not nil, keeps just the rows that these deletes hit.
 	only    *rowDeletes
 	lay     layout
 	spans   spans
-	first   *parquetfile.Cursor
-	second  *parquetfile.Cursor
+	first   datafile.Cursor
+	second  datafile.Cursor
 	skipped []int // rows of spans the second cursor has yet to pass over
 	inFile  bool  // an error is the data file's
 	consts  constants
@@ -119,19 +120,16 @@ func (r *fileReader) run(ctx context.Context, emit func(arrow.RecordBatch) error
 }
 
 // openFile opens a data file as its manifest entry describes it.
-func openFile(ctx context.Context, v *view, df *manifest.DataFile) (*parquetfile.File, error) {
-	switch {
-	case df.Format != manifest.FormatParquet:
-		return nil, fmt.Errorf("format %s: %w", df.Format, ErrUnsupported)
-	case len(df.KeyMetadata) > 0:
-		return nil, fmt.Errorf("is encrypted: %w", ErrUnsupported)
+func openFile(ctx context.Context, v *view, df *manifest.DataFile) (datafile.File, error) {
+	if err := datafile.Check(df); err != nil {
+		return nil, err
 	}
 	o, err := v.src.Store.Open(ctx, df.Path)
 	if err != nil {
 		return nil, err
 	}
 	short := o.Size() < df.FileSize
-	f, err := parquetfile.Open(ctx, o, nil)
+	f, err := datafile.Open(ctx, o, df)
 	switch {
 	case err != nil && short && ctx.Err() == nil:
 		return nil, fmt.Errorf("%d bytes where the manifest says %d: %w: %w", o.Size(), df.FileSize, ErrMissingFile, err)
@@ -199,7 +197,7 @@ func (r *fileReader) batchRows() int {
 	return int(n)
 }
 
-func (r *fileReader) cursor(ctx context.Context, cols []column, groups []parquetfile.RowGroup, sparse bool) (*parquetfile.Cursor, error) {
+func (r *fileReader) cursor(ctx context.Context, cols []column, groups []parquetfile.RowGroup, sparse bool) (datafile.Cursor, error) {
 	o := &parquetfile.ReadOptions{
 		Fields:      fieldsOf(cols),
 		Constants:   r.lay.constants,

@@ -19,6 +19,7 @@ import (
 
 	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/expr"
+	"github.com/frazildb/frazil/internal/datafile"
 	"github.com/frazildb/frazil/internal/parquetfile"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
@@ -155,7 +156,8 @@ func fileError(kind, path string, err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, ErrMissingFile):
 	case errors.Is(err, objstore.ErrNotFound), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, parquetfile.ErrTruncated):
 		err = fmt.Errorf("%w: %w", ErrMissingFile, err)
-	case errors.Is(err, parquetfile.ErrUnsupported), errors.Is(err, deletes.ErrUnsupported):
+	case errors.Is(err, ErrUnsupported):
+	case errors.Is(err, datafile.ErrUnsupported), errors.Is(err, parquetfile.ErrUnsupported), errors.Is(err, deletes.ErrUnsupported):
 		err = fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	if kind == "delete" && strings.Contains(err.Error(), path) {

@@ -23,7 +23,8 @@ var layers = [][]string{
 	{"internal/arrowsel", "internal/puffin", "schema", "objstore/cloud", "objstore/faultstore", "objstore/objstoretest"},
 	{"internal/rowjson", "partition"},
 	{"expr", "metadata", "manifest"},
-	{"snapshot", "catalog", "internal/parquetfile"},
+	{"snapshot", "catalog", "internal/parquetfile", "internal/avrodata"},
+	{"internal/datafile"},
 	{"deletes", "catalog/*"},
 	{"internal/upsert", "scan"},
 	{"table"},
@@ -37,7 +38,7 @@ var layers = [][]string{
 var owners = map[string][]string{
 	"github.com/cockroachdb/pebble":            {"internal/kv"},
 	"github.com/parquet-go/parquet-go":         {"internal/parquetfile"},
-	"github.com/hamba/avro":                    {"internal/avrofile", "cdc/kafka"},
+	"github.com/hamba/avro":                    {"internal/avrodata", "cdc/kafka"},
 	"gocloud.dev":                              {"objstore/cloud", "cmd/frazil"},
 	"github.com/bits-and-blooms/bloom":         {"deletes"},
 	"github.com/RoaringBitmap/roaring":         {"deletes"},

@@ -164,6 +164,23 @@ func (r *Reader) Meta(key string) ([]byte, bool) {
 // Codec returns the codec of the blocks.
 func (r *Reader) Codec() Codec { return r.codec }
 
+// Offset returns where the next block starts: after NewReader the first one.
+func (r *Reader) Offset() int { return r.off }
+
+// Sync returns the marker that ends every block.
+func (r *Reader) Sync() []byte { return r.sync }
+
+// Decompress returns the objects of a block that the caller has found itself,
+// for containers that are not in memory as a whole; valid until the next call.
+// Limits.Total is not kept.
+func (r *Reader) Decompress(raw []byte) ([]byte, error) {
+	b, err := r.dec.decompress(r.codec, raw, r.limits.Block)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return b, nil
+}
+
 // Next returns the next block decompressed and the number of objects it claims
 // to hold, io.EOF after the last. The block is valid until the next call. An
 // object may take no bytes (an empty record), so count is bounded by nothing but
