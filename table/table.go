@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/frazildb/frazil/catalog"
@@ -65,9 +66,11 @@ func Create(ctx context.Context, cat catalog.Catalog, name string, s *schema.Sch
 	}
 	version := opts.FormatVersion
 	setDefault(&version, 2)
+	properties := map[string]string{deleteMetadata: "true"} // a stream of commits would fill the directory
+	maps.Copy(properties, opts.Properties)
 	t, err := metadata.New(metadata.NewOptions{
 		Schema: s, Partition: opts.Partition, Sort: opts.Sort, Location: opts.Location,
-		Properties: opts.Properties, FormatVersion: version, UUID: o.newUUID(), Now: o.Clock(),
+		Properties: properties, FormatVersion: version, UUID: o.newUUID(), Now: o.Clock(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("table %s: create: %w", name, err)
