@@ -171,15 +171,15 @@ func parseType(text string) (schema.Type, error) {
 	parts := splitTop(strings.TrimSuffix(body, ">"), ',')
 	switch head = strings.TrimSpace(head); {
 	case head == "list" && len(parts) == 1:
-		el, err := parseType(parts[0])
-		return schema.List(schema.Field{Type: el}), err
+		el, err := parseMember("", parts[0])
+		return schema.List(el), err
 	case head == "map" && len(parts) == 2:
 		k, err := parseType(parts[0])
 		if err != nil {
 			return schema.Type{}, err
 		}
-		v, err := parseType(parts[1])
-		return schema.Map(schema.Field{Type: k}, schema.Field{Type: v}), err
+		v, err := parseMember("", parts[1])
+		return schema.Map(schema.Field{Type: k}, v), err
 	case head == "struct":
 		var fields []schema.Field
 		for _, p := range parts {
@@ -187,15 +187,23 @@ func parseType(text string) (schema.Type, error) {
 			if !ok {
 				return schema.Type{}, fmt.Errorf("struct member %q: give name: type", p)
 			}
-			t, err := parseType(typ)
+			f, err := parseMember(strings.TrimSpace(name), typ)
 			if err != nil {
 				return schema.Type{}, err
 			}
-			fields = append(fields, schema.Field{Name: strings.TrimSpace(name), Type: t})
+			fields = append(fields, f)
 		}
 		return schema.Struct(fields...), nil
 	}
 	return schema.Type{}, fmt.Errorf("type %s: there are list<t>, map<k, v>, struct<name: t, …>", text)
+}
+
+// parseMember reads the type of what is in a nested type, with ! where it is
+// required.
+func parseMember(name, text string) (schema.Field, error) {
+	text = strings.TrimSpace(text)
+	t, err := parseType(strings.TrimSuffix(text, "!"))
+	return schema.Field{Name: name, Type: t, Required: strings.HasSuffix(text, "!")}, err
 }
 
 // splitTop splits at separators outside brackets and quotes.

@@ -117,7 +117,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		demoCommand, createCommand, alterCommand, dropCommand, tablesCommand, describeCommand, metadataCommand,
-		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, benchCommand, versionCommand,
+		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, compactCommand, benchCommand, versionCommand,
 	}
 }
 

@@ -87,12 +87,14 @@ func (s *script) play(text string) string {
 }
 
 var (
-	idPattern   = regexp.MustCompile(`\b[0-9]{17,19}\b`)
-	timePattern = regexp.MustCompile(`\b20[0-9][0-9]-[0-9-]+T[0-9:]+\.[0-9]{3}(Z|000\+00:00)`)
-	tookPattern = regexp.MustCompile(`[0-9]+\.[0-9] s, [0-9]+ (rows|events)/s`)
-	secsPattern = regexp.MustCompile(`"seconds":[0-9.e-]+`)
-	sizePattern = regexp.MustCompile(`\b[0-9]+(\.[0-9])? (B|KiB|MiB)\b`)
-	uuidPattern = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	// progressPattern is printed by slow runs only.
+	progressPattern = regexp.MustCompile(`(?m)^(ingest|compact): [0-9]+ (rows|events|files), .*\n`)
+	idPattern       = regexp.MustCompile(`\b[0-9]{17,19}\b`)
+	timePattern     = regexp.MustCompile(`\b20[0-9][0-9]-[0-9-]+T[0-9:]+\.[0-9]{3}(Z|000\+00:00)`)
+	tookPattern     = regexp.MustCompile(`[0-9]+\.[0-9] s, [0-9]+ (rows|events)/s`)
+	secsPattern     = regexp.MustCompile(`"seconds":[0-9.e-]+`)
+	sizePattern     = regexp.MustCompile(`\b[0-9]+(\.[0-9])? (B|KiB|MiB)\b`)
+	uuidPattern     = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 )
 
 // run runs a command line and returns what it printed, as scripts have it.
@@ -145,6 +147,7 @@ func (s *script) mask(text string) string {
 		s.t.Fatal(err)
 	}
 	text = strings.ReplaceAll(text, dir, "$WORK")
+	text = progressPattern.ReplaceAllString(text, "")
 	text = tookPattern.ReplaceAllString(text, "<dur>, <rate> $1/s")
 	text = secsPattern.ReplaceAllString(text, `"seconds":<dur>`)
 	text = timePattern.ReplaceAllString(text, "<time>")
