@@ -80,8 +80,13 @@ func Workloads() []Workload {
 	return []Workload{
 		{"W1", "append: rows of 6, 21 and 200 columns in one commit", W1},
 		{"W2", "upsert: a million rows, then commits of 100,000 changes", W2},
+		{"W3", "small commits: a thousand of ten rows", W3},
+		{"W4", "churn: scan after ten rounds of upserts", W4},
+		{"W5", "equality deletes: scan after many commits of them", W5},
 		{"W6", "scan: all columns, two, a filter, one row by its key", W6},
+		{"W7", "deletes: scan with a tenth of the rows deleted", W7},
 		{"W12", "ingest: a recorded Debezium stream, from text to commit", W12},
+		{"W13", "look-up: single rows by key", W13},
 	}
 }
 

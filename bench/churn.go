@@ -1,0 +1,317 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/frazildb/frazil/scan"
+	"github.com/frazildb/frazil/schema"
+	"github.com/frazildb/frazil/table"
+)
+
+// churn is a table of R6 with the ids 0 to rows-1 that changes are made to.
+type churn struct {
+	l    *lake
+	t    *table.Table
+	w    *table.Writer
+	rows int64
+	next int64 // row of R6(rows) that the next change takes
+}
+
+func (o *Options) newChurn(ctx context.Context, name string, rows int64, version int, encoding table.Encoding) (*churn, error) {
+	l, err := o.newLake(name)
+	if err != nil {
+		return nil, err
+	}
+	d := R6(0)
+	t, err := l.create(ctx, d, &table.CreateOptions{Key: []string{"id"}, FormatVersion: version})
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	w, err := t.NewWriter(&table.WriterOptions{Encoding: encoding})
+	if err != nil {
+		l.close()
+		return nil, err
+	}
+	c := &churn{l: l, t: t, w: w, rows: rows, next: rows}
+	if err = appendRows(ctx, w, d, 0, rows, nil); err == nil {
+		_, err = w.Commit(ctx, nil)
+	}
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *churn) close() {
+	_ = c.w.Close()
+	c.l.close()
+}
+
+// change upserts or deletes n rows with ids all over the table, none twice until
+// all have had their turn, and commits.
+func (c *churn) change(ctx context.Context, n int64, op table.Op) error {
+	d := R6(c.rows)
+	for n > 0 {
+		some := min(n, 65536)
+		b := d.Batch(c.next, int(some))
+		var ops []table.Op
+		if op != table.OpUpsert {
+			ops = make([]table.Op, some)
+			for i := range ops {
+				ops[i] = op
+			}
+		}
+		err := c.w.ApplyBatch(ctx, b, ops)
+		b.Release()
+		if err != nil {
+			return err
+		}
+		c.next += some
+		n -= some
+	}
+	_, err := c.w.Commit(ctx, nil)
+	return err
+}
+
+// scan reads all columns, or those named, of a table that is opened afresh.
+func (c *churn) scan(ctx context.Context, workload, name string, want int64, columns ...string) (Result, error) {
+	m := StartMeter()
+	t, err := table.Open(ctx, c.l.cat, c.t.Name(), nil)
+	if err != nil {
+		return Result{}, err
+	}
+	var n int64
+	if err := eachBatch(ctx, t, &scan.Options{Columns: columns}, func(b arrow.RecordBatch) { n += b.NumRows() }); err != nil {
+		return Result{}, err
+	}
+	r := m.Stop().Result(workload, name, n)
+	if err := expect(name+": rows read", n, want); err != nil {
+		return r, err
+	}
+	r.Files, r.Bytes, err = c.l.size()
+	return r, err
+}
+
+// W4 reads a table of half a million rows after ten rounds of upserts of a fifth
+// of its rows, without compaction: all columns and the id alone. The ratio is to
+// the same scan before the rounds.
+func W4(ctx context.Context, o *Options) ([]Result, error) {
+	var rs []Result
+	for _, v := range []struct {
+		suffix   string
+		version  int
+		encoding table.Encoding
+	}{
+		{"", 3, table.EncodingPosition},
+		{"-v2", 2, table.EncodingPosition},
+		{"-equality", 2, table.EncodingEquality},
+	} {
+		if !o.wants("full"+v.suffix) && !o.wants("id"+v.suffix) {
+			continue
+		}
+		c, err := o.newChurn(ctx, "w4", o.rows(100000, 500000), v.version, v.encoding)
+		if err != nil {
+			return rs, err
+		}
+		got, err := c.w4(ctx, v.suffix)
+		c.close()
+		if err != nil {
+			return rs, err
+		}
+		for _, r := range got {
+			if o.wants(r.Case) {
+				rs = o.done(rs, r)
+			}
+		}
+	}
+	return rs, nil
+}
+
+func (c *churn) w4(ctx context.Context, suffix string) ([]Result, error) {
+	cases := map[string][]string{"full": nil, "id": {"id"}}
+	clean := map[string]float64{}
+	for name, columns := range cases {
+		r, err := c.scan(ctx, "W4", name, c.rows, columns...)
+		if err != nil {
+			return nil, err
+		}
+		clean[name] = r.CPUNsPerRow
+	}
+	for range 10 {
+		if err := c.change(ctx, c.rows/5, table.OpUpsert); err != nil {
+			return nil, err
+		}
+	}
+	var rs []Result
+	for _, name := range []string{"full", "id"} {
+		r, err := c.scan(ctx, "W4", name+suffix, c.rows, cases[name]...)
+		if err != nil {
+			return nil, err
+		}
+		r.RatioToClean = round(r.CPUNsPerRow/clean[name], 100)
+		r.Commits = 10
+		rs = append(rs, r)
+	}
+	return rs, nil
+}
+
+// W5 reads two million rows of which 200,000 are deleted by equality over 25,
+// 200 and 1,000 commits (small: a tenth, over 25 and 100). The ratio is to the
+// same data file without deletes.
+func W5(ctx context.Context, o *Options) ([]Result, error) {
+	var rs []Result
+	counts := []int64{25, 100}
+	if o.Size == Full {
+		counts = []int64{25, 200, 1000}
+	}
+	for _, commits := range counts {
+		name := fmt.Sprintf("commits-%d", commits)
+		if !o.wants(name) {
+			continue
+		}
+		r, err := o.equalityCommits(ctx, name, commits)
+		if err != nil {
+			return rs, fmt.Errorf("%s: %w", name, err)
+		}
+		rs = o.done(rs, r)
+	}
+	return rs, nil
+}
+
+func (o *Options) equalityCommits(ctx context.Context, name string, commits int64) (Result, error) {
+	c, err := o.newChurn(ctx, "w5", o.rows(200000, 2000000), 2, table.EncodingEquality)
+	if err != nil {
+		return Result{}, err
+	}
+	defer c.close()
+	clean, err := c.scan(ctx, "W5", name, c.rows)
+	if err != nil {
+		return clean, err
+	}
+	each := max(1, c.rows/10/commits)
+	for range commits {
+		if err := c.change(ctx, each, table.OpDelete); err != nil {
+			return Result{}, err
+		}
+	}
+	r, err := c.scan(ctx, "W5", name, c.rows-each*commits)
+	r.Commits = commits
+	r.RatioToClean = round(r.CPUNsPerRow*float64(r.Rows)/(clean.CPUNsPerRow*float64(clean.Rows)), 100)
+	return r, err
+}
+
+// W7 reads a table of which a tenth of the rows is deleted, by position deletes,
+// deletion vectors and equality deletes. The ratio is CPU of the whole scan to
+// that before the deletes.
+func W7(ctx context.Context, o *Options) ([]Result, error) {
+	var rs []Result
+	for _, v := range []struct {
+		name     string
+		version  int
+		encoding table.Encoding
+	}{
+		{"position", 2, table.EncodingPosition},
+		{"vector", 3, table.EncodingPosition},
+		{"equality", 2, table.EncodingEquality},
+	} {
+		if !o.wants(v.name) {
+			continue
+		}
+		c, err := o.newChurn(ctx, "w7", o.rows(500000, 5000000), v.version, v.encoding)
+		if err != nil {
+			return rs, err
+		}
+		r, err := c.w7(ctx, v.name)
+		c.close()
+		if err != nil {
+			return rs, err
+		}
+		rs = o.done(rs, r)
+	}
+	return rs, nil
+}
+
+func (c *churn) w7(ctx context.Context, name string) (Result, error) {
+	clean, err := c.scan(ctx, "W7", name, c.rows)
+	if err != nil {
+		return clean, err
+	}
+	if err := c.change(ctx, c.rows/10, table.OpDelete); err != nil {
+		return clean, err
+	}
+	r, err := c.scan(ctx, "W7", name, c.rows-c.rows/10)
+	r.RatioToClean = round(r.CPUNsPerRow*float64(r.Rows)/(clean.CPUNsPerRow*float64(clean.Rows)), 100)
+	return r, err
+}
+
+// W13 looks up random keys one by one in a table of which a tenth of the rows is
+// deleted: cold, opening the table for each, and warm, with one scan. Rows are
+// look-ups; nine in ten find a row.
+func W13(ctx context.Context, o *Options) ([]Result, error) {
+	c, err := o.newChurn(ctx, "w13", o.rows(500000, 5000000), 3, table.EncodingPosition)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	first := c.next
+	if err := c.change(ctx, c.rows/10, table.OpDelete); err != nil {
+		return nil, err
+	}
+	dead := make(map[int64]bool, c.rows/10)
+	for n := first; n < c.next; n++ {
+		dead[int64(Shuffled(n, c.rows))] = true
+	}
+	var rs []Result
+	for _, name := range []string{"cold", "warm"} {
+		if !o.wants(name) {
+			continue
+		}
+		r, err := c.lookups(ctx, name, int(o.rows(100, 1000)), dead)
+		if err != nil {
+			return rs, fmt.Errorf("%s: %w", name, err)
+		}
+		rs = o.done(rs, r)
+	}
+	return rs, nil
+}
+
+func (c *churn) lookups(ctx context.Context, name string, n int, dead map[int64]bool) (Result, error) {
+	var times []time.Duration
+	m := StartMeter()
+	s := c.t.Scan(nil)
+	for i := range n {
+		id := LookupID(i, c.rows)
+		start := time.Now()
+		if name == "cold" {
+			t, err := table.Open(ctx, c.l.cat, c.t.Name(), nil)
+			if err != nil {
+				return Result{}, err
+			}
+			s = t.Scan(nil)
+		}
+		found := 0
+		for _, err := range s.Get(ctx, nil, []schema.Row{{id}}) {
+			if err != nil {
+				return Result{}, err
+			}
+			found++
+		}
+		times = append(times, time.Since(start))
+		want := 1
+		if dead[id] {
+			want = 0
+		}
+		if err := expect(fmt.Sprintf("rows with id %d", id), found, want); err != nil {
+			return Result{}, err
+		}
+	}
+	r := m.Stop().Result("W13", name, int64(n))
+	r.P50MS, r.P99MS = percentile(times, 50), percentile(times, 99)
+	return r, nil
+}
