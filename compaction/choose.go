@@ -95,8 +95,9 @@ func routable(s *State) bool {
 	return err == nil
 }
 
+// readable reports whether rows can be read from a file.
 func readable(f *manifest.DataFile) bool {
-	return f.Format == manifest.FormatParquet && len(f.KeyMetadata) == 0 && f.RecordCount >= 0
+	return (f.Format == manifest.FormatParquet || f.Format == manifest.FormatAvro) && len(f.KeyMetadata) == 0 && f.RecordCount >= 0
 }
 
 // lanes groups files by partition and takes those worth rewriting.

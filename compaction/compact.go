@@ -33,7 +33,7 @@ func Compact(ctx context.Context, t *table.Table, opts *Options) (*Report, error
 		if err := j.execute(ctx, plan); err != nil {
 			return rep, fmt.Errorf("table %s: compact: %w", t.Name(), err)
 		}
-		if rep.Commits == before.Commits {
+		if rep.Commits == before.Commits && rep.GivenUp == before.GivenUp {
 			return rep, nil // others were there before us
 		}
 		if j.o.MaxBytes > 0 {

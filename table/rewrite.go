@@ -99,6 +99,7 @@ func (c *rewriteCommit) run(ctx context.Context) (*metadata.Snapshot, error) {
 			return nil, nil
 		case err == nil && c.producer == nil: // Build
 			c.t.setEntry(entry)
+			c.t.trimMetadata(ctx, base, entry)
 			return c.report(entry, attempt), nil
 		case err == nil:
 			return c.succeed(ctx, base, entry, attempt), nil
@@ -206,6 +207,7 @@ func (t *Table) CommitUpdates(ctx context.Context, change func(base *catalog.Ent
 		after, err := t.cat.CommitTable(ctx, catalog.Commit{ID: t.id, Base: base, Updates: updates, Requirements: reqs})
 		if err == nil {
 			t.setEntry(after)
+			t.trimMetadata(ctx, base, after)
 			return base, after, nil
 		}
 		if !retryable(err) || attempt == 100 {

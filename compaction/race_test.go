@@ -1,0 +1,487 @@
+package compaction_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/compaction"
+	"github.com/frazildb/frazil/metadata"
+	"github.com/frazildb/frazil/objstore"
+	"github.com/frazildb/frazil/objstore/faultstore"
+	"github.com/frazildb/frazil/partition"
+	"github.com/frazildb/frazil/scan"
+	"github.com/frazildb/frazil/schema"
+	"github.com/frazildb/frazil/table"
+)
+
+// between runs f once, between the plan of a compaction and its first commit.
+func (w *world) between(f func()) {
+	done := false
+	w.cat.before = func(c catalog.Commit) error {
+		if done {
+			return nil
+		}
+		done = true
+		f()
+		return nil
+	}
+}
+
+func eachKind(t *testing.T, f func(t *testing.T, version int, enc table.Encoding)) {
+	for _, version := range []int{2, 3} {
+		for name, enc := range map[string]table.Encoding{"position": table.EncodingPosition, "equality": table.EncodingEquality} {
+			t.Run(fmt.Sprintf("v%d %s", version, name), func(t *testing.T) { f(t, version, enc) })
+		}
+	}
+}
+
+// TestK1K2Carry: a writer replaces and deletes rows between the plan of a
+// compaction and its commit. The compaction commits, and no row comes back.
+// With deletes by position they are carried over to the new files; equality
+// deletes apply to them by sequence number.
+func TestK1K2Carry(t *testing.T) {
+	eachKind(t, func(t *testing.T, version int, enc table.Encoding) {
+		w := newWorld(t, worldOptions{version: version, seed: 1})
+		for range 6 {
+			w.write(enc, w.random(30, 80))
+		}
+		w.between(func() {
+			w.write(enc, w.random(30, 80))
+			w.write(enc, w.random(10, 80))
+		})
+		rep := w.compact(&compaction.Options{MaxRounds: 1})
+		if rep.Commits != 1 || rep.GivenUp != 0 {
+			t.Errorf("%+v", *rep)
+		}
+		if carried := rep.Carried > 0; carried != (enc == table.EncodingPosition) {
+			t.Errorf("%d rows carried", rep.Carried)
+		}
+		w.check("after")
+		w.compact(nil)
+		w.check("compacted again")
+		w.settled(nil)
+	})
+}
+
+// TestK1Reappear (Java issue 10312): the compaction replaces every file that is
+// as old as it; an equality delete and newer rows arrive meanwhile. The delete
+// must stay, for the compaction's files are older than all others.
+func TestK1Reappear(t *testing.T) {
+	for _, version := range []int{2, 3} {
+		w := newWorld(t, worldOptions{version: version})
+		w.write(table.EncodingEquality, map[int64]string{1: "a", 2: "b"})
+		w.write(table.EncodingEquality, map[int64]string{3: "c"})
+		w.between(func() {
+			w.write(table.EncodingEquality, map[int64]string{1: ""})
+			w.write(table.EncodingEquality, map[int64]string{4: "d"})
+		})
+		w.compact(&compaction.Options{MaxRounds: 1})
+		w.check("after")
+	}
+}
+
+// TestK2AllRowsDeleted: every row of a rewritten file is deleted meanwhile.
+func TestK2AllRowsDeleted(t *testing.T) {
+	for _, version := range []int{2, 3} {
+		w := newWorld(t, worldOptions{version: version})
+		w.write(table.EncodingPosition, map[int64]string{1: "a", 2: "b"})
+		w.write(table.EncodingPosition, map[int64]string{3: "c", 4: "d"})
+		w.between(func() { w.write(table.EncodingPosition, map[int64]string{1: "", 2: "", 3: "", 4: ""}) })
+		w.compact(nil)
+		w.check("after")
+		w.settled(nil)
+	}
+}
+
+// TestK3TwoCompactions: a second compaction commits in the middle of the first,
+// which gives up what was replaced and brings nothing back.
+func TestK3TwoCompactions(t *testing.T) {
+	eachKind(t, func(t *testing.T, version int, enc table.Encoding) {
+		w := newWorld(t, worldOptions{version: version, seed: 3})
+		for range 6 {
+			w.write(enc, w.random(30, 80))
+		}
+		w.between(func() {
+			w.must(w.rival.Refresh(w.ctx))
+			_, err := compaction.Compact(w.ctx, w.rival, nil)
+			w.must(err)
+			w.write(enc, w.random(10, 80))
+		})
+		rep := w.compact(nil)
+		if rep.GivenUp == 0 {
+			t.Errorf("nothing was given up: %+v", *rep)
+		}
+		w.check("after")
+	})
+}
+
+// TestK3Partitions: a concurrent removal of one partition's files gives up that
+// partition's rewrite only.
+func TestK3Partitions(t *testing.T) {
+	w := newWorld(t, worldOptions{version: 3, partition: []partition.Field{partition.Bucket("id", 4)}})
+	for range 5 {
+		w.write(table.EncodingPosition, w.random(60, 100))
+	}
+	w.between(func() {
+		del := map[int64]string{}
+		for id := range w.rows {
+			if id%3 == 0 {
+				del[id] = ""
+			}
+		}
+		w.write(table.EncodingPosition, del)
+		_, err := compaction.Compact(w.ctx, w.rival, &compaction.Options{MaxBytes: 3000})
+		w.must(err)
+	})
+	rep := w.compact(&compaction.Options{MaxRounds: 1})
+	if rep.GivenUp == 0 || rep.Commits == 0 {
+		t.Errorf("%+v", *rep)
+	}
+	w.check("after")
+}
+
+// TestK4Convert: equality deletes become positions beside a writer, and the
+// conversion and a compaction do not undo each other.
+func TestK4Convert(t *testing.T) {
+	for _, version := range []int{2, 3} {
+		for _, enc := range []table.Encoding{table.EncodingEquality, table.EncodingPosition} {
+			w := newWorld(t, worldOptions{version: version, seed: 4})
+			for range 6 {
+				w.write(table.EncodingEquality, w.random(30, 80))
+			}
+			w.between(func() { w.write(enc, w.random(30, 80)) })
+			rep := w.compact(&compaction.Options{ConvertOnly: true, MaxRounds: 1})
+			if rep.FilesConverted == 0 {
+				t.Errorf("%+v", *rep)
+			}
+			w.check("converted")
+			w.between(func() {
+				_, err := compaction.Compact(w.ctx, w.rival, &compaction.Options{ConvertOnly: true})
+				w.must(err)
+			})
+			w.write(enc, w.random(30, 80))
+			w.compact(nil)
+			w.check("compacted beside a conversion")
+			w.between(func() {
+				_, err := compaction.Compact(w.ctx, w.rival, nil)
+				w.must(err)
+			})
+			w.write(table.EncodingEquality, w.random(30, 80))
+			w.compact(&compaction.Options{ConvertOnly: true})
+			w.check("converted beside a compaction")
+		}
+	}
+}
+
+// TestK4NoChanges: to a reader of changes a conversion and a compaction are
+// nothing.
+func TestK4NoChanges(t *testing.T) {
+	for _, version := range []int{2, 3} {
+		w := newWorld(t, worldOptions{version: version, seed: 5})
+		for range 4 {
+			w.write(table.EncodingEquality, w.random(30, 60))
+		}
+		for _, o := range []compaction.Options{{ConvertOnly: true}, {}} {
+			w.must(w.tab.Refresh(w.ctx))
+			from := w.tab.Metadata().Current().ID
+			w.compact(&o)
+			n := 0
+			for _, err := range w.tab.Changes(&scan.ChangesOptions{From: &from}).Batches(w.ctx) {
+				w.must(err)
+				n++
+			}
+			if n != 0 {
+				t.Errorf("v%d %+v: %d batches of changes", version, o, n)
+			}
+		}
+	}
+}
+
+// TestK5Evolution: the schema changes while a compaction is at work.
+func TestK5Evolution(t *testing.T) {
+	for _, version := range []int{2, 3} {
+		w := newWorld(t, worldOptions{version: version, seed: 6})
+		for range 4 {
+			w.write(table.EncodingPosition, w.random(30, 60))
+		}
+		w.between(func() {
+			w.must(w.rival.Refresh(w.ctx))
+			w.must(w.rival.Evolve(w.ctx, func(e *schema.Evolution) error {
+				return e.Rename("v", "value")
+			}, nil))
+			w.must(w.rival.Evolve(w.ctx, func(e *schema.Evolution) error {
+				return e.Add("", schema.Field{Name: "v", Type: schema.Long})
+			}, nil))
+		})
+		w.compact(nil)
+		w.must(w.tab.Refresh(w.ctx))
+		got := rowsOf(t, w.tab, &scan.Options{Columns: []string{"id", "value"}})
+		if !slices.Equal(got, w.want()) {
+			t.Errorf("v%d: %v, want %v", version, got, w.want())
+		}
+		for _, r := range rowsOf(t, w.tab, &scan.Options{Columns: []string{"v"}}) {
+			if r != "<nil>" {
+				t.Fatalf("v%d: new column has %s", version, r)
+			}
+		}
+	}
+}
+
+// TestK6Upgrade: the table becomes version 3 between plan and commit; deletes to
+// carry over are then written as deletion vectors.
+func TestK6Upgrade(t *testing.T) {
+	w := newWorld(t, worldOptions{version: 2, seed: 7})
+	for range 4 {
+		w.write(table.EncodingPosition, w.random(30, 60))
+	}
+	w.between(func() {
+		w.write(table.EncodingPosition, w.random(30, 60))
+		w.must(w.rival.UpgradeFormat(w.ctx, 3))
+	})
+	w.compact(nil)
+	w.check("upgraded before the commit")
+
+	w = newWorld(t, worldOptions{version: 2, seed: 8})
+	for range 4 {
+		w.write(table.EncodingPosition, w.random(30, 60))
+	}
+	w.between(func() {
+		w.must(w.rival.UpgradeFormat(w.ctx, 3))
+		w.write(table.EncodingPosition, w.random(30, 60)) // gives all rows their ids
+	})
+	w.compact(nil)
+	w.check("rows got ids before the commit")
+	w.settled(nil)
+}
+
+// TestRollback: a delete that was applied is undone by a rollback before the
+// commit: the rewrite is given up, for it lacks the row.
+func TestRollback(t *testing.T) {
+	eachKind(t, func(t *testing.T, version int, enc table.Encoding) {
+		w := newWorld(t, worldOptions{version: version})
+		w.write(enc, map[int64]string{1: "a", 2: "b"})
+		snap := w.write(enc, map[int64]string{3: "c"})
+		w.write(enc, map[int64]string{1: ""})
+		w.between(func() {
+			m := w.rival.Metadata()
+			_, err := w.cat.Catalog.CommitTable(w.ctx, catalog.Commit{
+				ID:           catalog.Identifier{Namespace: []string{"c"}, Name: "t"},
+				Requirements: []metadata.Requirement{metadata.AssertUUID{UUID: m.UUID}},
+				Updates:      []metadata.Update{metadata.SetRef{Name: "main", Ref: metadata.Ref{SnapshotID: snap.ID, Type: "branch"}}},
+			})
+			w.must(err)
+			w.rows[1] = "a"
+		})
+		w.compact(nil)
+		w.check("after")
+	})
+}
+
+var (
+	raceSeed = flag.Uint64("race.seed", 0, "run the interleaving test with this seed only")
+	raceRuns = flag.Int("race.runs", 40, "seeds of the interleaving test")
+)
+
+// TestInterleavings runs compactions, conversions, expiry and manifest rewrites
+// with random writes of both encodings, schema changes and other maintenance
+// before every attempt to commit, and compares with a map throughout. Rerun a
+// failure with -race.seed.
+func TestInterleavings(t *testing.T) {
+	first, n := uint64(1), *raceRuns
+	if testing.Short() {
+		n = 8
+	}
+	if *raceSeed != 0 {
+		first, n = *raceSeed, 1
+	}
+	for seed := first; seed < first+uint64(n); seed++ {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { interleave(t, seed) })
+	}
+}
+
+func interleave(t *testing.T, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 11))
+	o := worldOptions{version: 2 + r.IntN(2), seed: seed, props: map[string]string{
+		"commit.manifest.min-count-to-merge": fmt.Sprint(2 + r.IntN(6)),
+	}}
+	if r.IntN(2) == 0 {
+		o.partition = []partition.Field{partition.Bucket("id", 2)}
+	}
+	w := newWorld(t, o)
+	enc := func() table.Encoding {
+		return []table.Encoding{table.EncodingPosition, table.EncodingEquality}[r.IntN(2)]
+	}
+	options := func() *compaction.Options {
+		return &compaction.Options{
+			TargetFileBytes: []int64{0, 1000, 4000}[r.IntN(3)], MinInputFiles: r.IntN(4), ConvertOnly: r.IntN(4) == 0,
+			KeepEqualityDeletes: r.IntN(4) == 0, Tiered: r.IntN(3) == 0, MaxRounds: 1 + r.IntN(2), CommitBytes: []int64{0, 1}[r.IntN(2)],
+			DeleteRatio: []float64{0, 0.01}[r.IntN(2)],
+		}
+	}
+	inside := false
+	w.cat.before = func(catalog.Commit) error {
+		if inside || r.IntN(3) == 0 {
+			return nil
+		}
+		inside = true
+		defer func() { inside = false }()
+		switch r.IntN(8) {
+		case 0:
+			w.must(w.rival.Refresh(w.ctx))
+			_, err := compaction.Compact(w.ctx, w.rival, options())
+			w.must(err)
+		default:
+			for range 1 + r.IntN(2) {
+				w.write(enc(), w.random(15, 60))
+			}
+		}
+		return nil
+	}
+	for range 12 {
+		for range r.IntN(4) {
+			w.write(enc(), w.random(20, 60))
+		}
+		w.compact(options())
+		w.check("after")
+		if t.Failed() {
+			return
+		}
+	}
+	w.cat.before = nil
+	w.compact(nil)
+	w.check("at the end")
+	w.settled(nil)
+}
+
+// TestNeverLoses: 20 of 20 compactions commit beside a writer that never pauses,
+// and the rows are those of a map.
+func TestNeverLoses(t *testing.T) {
+	for _, version := range []int{2, 3} {
+		w := newWorld(t, worldOptions{version: version, seed: 9})
+		w.cat.before = nil
+		rival, err := table.Open(w.ctx, w.cat.Catalog, "c.t", nil)
+		w.must(err)
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		commits := 0
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(10, 10))
+			wr, err := rival.NewWriter(&table.WriterOptions{KeepSnapshots: -1})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer wr.Close()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				for range 200 {
+					id := r.Int64N(2000)
+					v := fmt.Sprint(r.IntN(1000))
+					if err := wr.Upsert(w.ctx, schema.Row{id, v}); err != nil {
+						t.Error(err)
+						return
+					}
+					w.rows[id] = v
+				}
+				if _, err := wr.Commit(w.ctx, nil); err != nil {
+					t.Error(err)
+					return
+				}
+				commits++
+			}
+		})
+		done, carried := 0, int64(0)
+		for range 20 {
+			rep, err := compaction.Compact(w.ctx, w.tab, &compaction.Options{MaxRounds: 1})
+			if err == nil && rep.Before.DataFiles > 1 && rep.Commits > 0 {
+				done++
+				carried += rep.Carried
+			} else if err == nil && rep.Before.DataFiles <= 1 {
+				done++ // nothing to do yet
+			} else {
+				t.Errorf("compaction: %v %+v", err, rep)
+			}
+		}
+		close(stop)
+		wg.Wait()
+		w.check("after")
+		t.Logf("v%d: %d of 20 compactions committed beside %d commits, %d rows carried over", version, done, commits, carried)
+	}
+}
+
+// TestSingleFaults makes every store call of a compaction that carries deletes
+// over fail in every mode: what it says happened is what happened, the rows are
+// the same in any case, and it succeeds on a healed store.
+func TestSingleFaults(t *testing.T) {
+	for _, version := range []int{2, 3} {
+		clean := newFaultWorld(t, version)
+		before := clean.fs.Calls()
+		clean.must(clean.beside())
+		calls := clean.fs.Calls() - before
+		cases, unknown := 0, 0
+		for n := int64(1); n <= calls; n++ {
+			for _, mode := range faultstore.Modes() {
+				f := newFaultWorld(t, version)
+				f.fs.Arm(&faultstore.Plan{Faults: []faultstore.Fault{{Call: f.fs.Calls() + n, Mode: mode}}})
+				err := f.beside()
+				f.fs.Arm(nil)
+				if errors.Is(err, catalog.ErrUnknownOutcome) {
+					unknown++
+				}
+				f.reopen()
+				f.check(fmt.Sprintf("v%d call %d %v (%v)", version, n, mode, err))
+				f.compact(nil)
+				f.check(fmt.Sprintf("v%d call %d %v, compacted again", version, n, mode))
+				cases++
+			}
+			if testing.Short() {
+				n += 6
+			}
+		}
+		t.Logf("v%d: calls=%d cases=%d unknown=%d", version, calls, cases, unknown)
+	}
+}
+
+type faultWorld struct {
+	*world
+	fs *faultstore.Store
+}
+
+// newFaultWorld has a rival whose store is sound.
+func newFaultWorld(t *testing.T, version int) *faultWorld {
+	inner := objstore.NewMemory("mem://compaction")
+	fs := faultstore.New(inner, nil)
+	f := &faultWorld{world: newWorld(t, worldOptions{version: version, store: fs, seed: 12}), fs: fs}
+	var err error
+	f.rival, err = table.Open(f.ctx, catalog.NewFiles(inner, nil), "c.t", &table.Options{Clock: f.clock})
+	f.must(err)
+	for range 2 {
+		f.write(table.EncodingPosition, f.random(20, 40))
+	}
+	f.write(table.EncodingEquality, f.random(20, 40))
+	return f
+}
+
+// beside compacts while the rival deletes rows.
+func (f *faultWorld) beside() error {
+	f.between(func() { f.write(table.EncodingPosition, f.random(10, 40)) })
+	defer func() { f.cat.before = nil }()
+	_, err := compaction.Compact(f.ctx, f.tab, &compaction.Options{MaxRounds: 1})
+	return err
+}
+
+func (f *faultWorld) reopen() {
+	var err error
+	f.tab, err = table.Open(f.ctx, f.cat.Catalog, "c.t", nil)
+	f.must(err)
+}
