@@ -191,7 +191,7 @@ func (s USums) String() string {
 // Final calls f for each row of the final state after events 0 to n, base
 // included, in order of the key, with the event that wrote it.
 func (u U) Final(n uint64, f func(id int64, event uint64)) {
-	last := make([]uint32, UBase+UEvents) // event + 1, 0 absent
+	last := make([]uint32, max(n, UBase)) // event + 1, 0 absent; new keys are event numbers
 	for e := range n {
 		op, id := u.Event(e)
 		if op == 'D' {

@@ -95,8 +95,9 @@ func (o *Options) upserts(ctx context.Context, c upsertCase) (Result, error) {
 	return r, expect("sums", sums, u.Sums(UBase+commits*UCommit))
 }
 
-// UCommits is the number of commits of W2.
-func UCommits(o *Options) uint64 { return uint64(min(o.rows(3, 20), UEvents/UCommit)) }
+// UCommits is the number of commits of W2. Scaled above 1 the full size goes on
+// past the events that have published sums.
+func UCommits(o *Options) uint64 { return uint64(o.rows(3, 20)) }
 
 // load appends the base and returns its CPU per row.
 func (u U) load(ctx context.Context, w *table.Writer) (float64, error) {
