@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/objstore"
 )
 
@@ -151,18 +152,7 @@ func TestOpenDirForeign(t *testing.T) {
 // sharedTables returns the directory of tables written by other engines.
 func sharedTables(t *testing.T) string {
 	t.Helper()
-	shared, set := os.LookupEnv("FRAZIL_SHARED")
-	if !set {
-		shared = filepath.Join("..", "..", "shared")
-	}
-	dir := filepath.Join(shared, "tables")
-	if _, err := os.Stat(dir); err != nil {
-		if set && os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skipf("SKIPPED-SHARED: %v", err)
-	}
-	return dir
+	return testenv.Shared(t, "tables")
 }
 
 // TestForeignDirectories: namespaces that another engine made as plain

@@ -9,26 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/schema"
 )
-
-// sharedDir returns a directory of the shared test material.
-func sharedDir(t *testing.T, elem ...string) string {
-	t.Helper()
-	root := os.Getenv("FRAZIL_SHARED")
-	named := root != ""
-	if !named {
-		root = filepath.Join("..", "..", "shared")
-	}
-	dir := filepath.Join(append([]string{root}, elem...)...)
-	if _, err := os.Stat(dir); err != nil {
-		if named && os.Getenv("CI") == "true" {
-			t.Fatalf("FRAZIL_SHARED: %v", err)
-		}
-		t.Skipf("SKIPPED-SHARED: %v", err)
-	}
-	return dir
-}
 
 func readJSON(t *testing.T, path string, into any) {
 	t.Helper()
@@ -44,7 +27,7 @@ func readJSON(t *testing.T, path string, into any) {
 // TestFiltersOfSpark evaluates filters over the rows of tables and compares the
 // number of hits with Spark's.
 func TestFiltersOfSpark(t *testing.T) {
-	root := sharedDir(t, "tables", "spark")
+	root := testenv.Shared(t, "tables", "spark")
 	paths, err := filepath.Glob(filepath.Join(root, "expected", "*.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -9,23 +9,13 @@ import (
 	"testing"
 
 	"github.com/frazildb/frazil/internal/avrofile"
+	"github.com/frazildb/frazil/internal/testenv"
 )
 
 // sharedTables returns the directory of tables written by other engines.
 func sharedTables(t testing.TB) string {
 	t.Helper()
-	root, set := os.LookupEnv("FRAZIL_SHARED")
-	if !set {
-		root = filepath.Join("..", "..", "shared")
-	}
-	dir := filepath.Join(root, "tables")
-	if _, err := os.Stat(dir); err != nil {
-		if set && os.Getenv("CI") == "true" {
-			t.Fatalf("FRAZIL_SHARED is unreadable: %v", err)
-		}
-		t.Skipf("SKIPPED-SHARED: %v", err)
-	}
-	return dir
+	return testenv.Shared(t, "tables")
 }
 
 // avroFiles calls f for every Avro file that lies in a metadata directory, with

@@ -10,25 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-// sharedDir returns a directory of the shared test material.
-func sharedDir(t *testing.T, elem ...string) string {
-	t.Helper()
-	root := os.Getenv("FRAZIL_SHARED")
-	named := root != ""
-	if !named {
-		root = filepath.Join("..", "..", "shared")
-	}
-	dir := filepath.Join(append([]string{root}, elem...)...)
-	if _, err := os.Stat(dir); err != nil {
-		if named && os.Getenv("CI") == "true" {
-			t.Fatalf("FRAZIL_SHARED: %v", err)
-		}
-		t.Skipf("SKIPPED-SHARED: %v", err)
-	}
-	return dir
-}
+	"github.com/frazildb/frazil/internal/testenv"
+)
 
 // refused are the names of metadata files of other projects that must be refused,
 // with a part of the error.
@@ -62,7 +46,7 @@ func wantRefusal(path string) (string, bool) {
 
 func eachMetadataFile(t *testing.T, fn func(path string, data []byte)) {
 	t.Helper()
-	root := sharedDir(t, "tables")
+	root := testenv.Shared(t, "tables")
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/schema"
 )
 
@@ -135,27 +136,9 @@ func TestBindSort(t *testing.T) {
 	}
 }
 
-// sharedDir returns a directory of the shared test material.
-func sharedDir(t *testing.T, elem ...string) string {
-	t.Helper()
-	root := os.Getenv("FRAZIL_SHARED")
-	named := root != ""
-	if !named {
-		root = filepath.Join("..", "..", "shared")
-	}
-	dir := filepath.Join(append([]string{root}, elem...)...)
-	if _, err := os.Stat(dir); err != nil {
-		if named && os.Getenv("CI") == "true" {
-			t.Fatalf("FRAZIL_SHARED: %v", err)
-		}
-		t.Skipf("SKIPPED-SHARED: %v", err)
-	}
-	return dir
-}
-
 // Directories that Spark wrote show how the reference renders and escapes.
 func TestPathsOfSpark(t *testing.T) {
-	root := sharedDir(t, "tables", "spark")
+	root := testenv.Shared(t, "tables", "spark")
 	cases := []struct {
 		table, dir string
 		f          Field

@@ -9,29 +9,15 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-)
 
-// sharedDir returns the folder of tables written by other engines.
-func sharedDir(t *testing.T) string {
-	t.Helper()
-	dir, set := os.LookupEnv("FRAZIL_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared")
-	}
-	if _, err := os.ReadDir(filepath.Join(dir, "tables")); err != nil {
-		if set && os.Getenv("CI") == "true" {
-			t.Fatalf("FRAZIL_SHARED: %v", err)
-		}
-		t.Skipf("SKIPPED-SHARED: no tables of other engines: %v", err)
-	}
-	return dir
-}
+	"github.com/frazildb/frazil/internal/testenv"
+)
 
 // Every schema and name mapping in tables written by other engines is read,
 // valid for the table's version, and written with the same content.
 func TestForeignSchemas(t *testing.T) {
 	n := 0
-	err := filepath.WalkDir(filepath.Join(sharedDir(t), "tables"), func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(testenv.Shared(t, "tables"), func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".metadata.json") {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/objstore"
 )
@@ -29,10 +30,7 @@ print(json.dumps(out))
 // TestJudgePyIceberg lets PyIceberg read the manifests of commits; it needs
 // FRAZIL_PYTHON, a Python with pyiceberg.
 func TestJudgePyIceberg(t *testing.T) {
-	python := os.Getenv("FRAZIL_PYTHON")
-	if python == "" {
-		t.Skip("SKIPPED-JUDGE: FRAZIL_PYTHON is not set")
-	}
+	python := testenv.Python(t)
 	for _, version := range []int{2, 3} {
 		dir := t.TempDir()
 		w := newWorld(t, version, true, map[string]string{"write.metadata.path": "file://" + dir + "/metadata", "commit.manifest.min-count-to-merge": "3"})

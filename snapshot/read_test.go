@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
@@ -142,20 +143,7 @@ func (s namedStore) Open(ctx context.Context, uri string) (objstore.Object, erro
 // TestSharedTables reads every snapshot of the tables written by other engines
 // and matches deletes with data files.
 func TestSharedTables(t *testing.T) {
-	root, set := os.LookupEnv("FRAZIL_SHARED")
-	if !set {
-		root = filepath.Join("..", "..", "shared")
-	}
-	root, err := filepath.Abs(filepath.Join(root, "tables"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(root); err != nil {
-		if set && os.Getenv("CI") == "true" {
-			t.Fatalf("FRAZIL_SHARED is unreadable: %v", err)
-		}
-		t.Skipf("SKIPPED-SHARED: %v", err)
-	}
+	root := testenv.Shared(t, "tables")
 	local, err := objstore.NewLocal(root, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -76,7 +76,8 @@ func (t *Table) evolveOnce(ctx context.Context, base *catalog.Entry, change func
 			metadata.AddSchema{Schema: s}, metadata.SetCurrentSchema{SchemaID: metadata.LastAdded},
 		},
 		Requirements: []metadata.Requirement{
-			metadata.AssertUUID{UUID: m.UUID}, metadata.AssertCurrentSchemaID{ID: m.CurrentSchemaID},
+			metadata.AssertUUID{UUID: m.UUID},
+			metadata.AssertCurrentSchemaID{ID: m.CurrentSchemaID},
 			metadata.AssertLastColumnID{ID: m.LastColumnID},
 		},
 	}

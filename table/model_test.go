@@ -94,8 +94,10 @@ func (m *model) create(seed uint64) {
 		idType = schema.String
 	}
 	s := &schema.Schema{Fields: []schema.Field{
-		{Name: "id", Type: idType}, {Name: "region", Type: schema.Int},
-		{Name: "amount", Type: schema.Decimal(12, 2)}, {Name: "note", Type: schema.String},
+		{Name: "id", Type: idType},
+		{Name: "region", Type: schema.Int},
+		{Name: "amount", Type: schema.Decimal(12, 2)},
+		{Name: "note", Type: schema.String},
 	}}
 	opts := &table.CreateOptions{FormatVersion: 2 + m.r.IntN(2)}
 	if !m.keyless {

@@ -19,24 +19,14 @@ import (
 	"github.com/frazildb/frazil/cdc"
 	"github.com/frazildb/frazil/cdc/cdctest"
 	"github.com/frazildb/frazil/cdc/debezium"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/schema"
 )
 
 // shared returns the directory of the shared change streams.
 func shared(t testing.TB) string {
 	t.Helper()
-	root := os.Getenv("FRAZIL_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	dir := filepath.Join(root, "changes")
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") == "true" && os.Getenv("FRAZIL_SHARED") != "" {
-			t.Fatalf("FRAZIL_SHARED: %v", err)
-		}
-		t.Skipf("SKIPPED-SHARED: %v", err)
-	}
-	return dir
+	return testenv.Shared(t, "changes")
 }
 
 // variant is a stream with how it is read.

@@ -19,14 +19,14 @@ const module = "github.com/frazildb/frazil"
 // layers lists the packages from the bottom up. A package imports only from
 // earlier lines. A pattern ending in /* matches packages below that folder.
 var layers = [][]string{
-	{"internal/bitmap", "internal/variant", "internal/avrofile", "internal/kv", "objstore"},
+	{"internal/bitmap", "internal/testenv", "internal/variant", "internal/avrofile", "internal/kv", "objstore"},
 	{"internal/arrowsel", "internal/puffin", "schema", "objstore/cloud", "objstore/faultstore", "objstore/objstoretest"},
 	{"internal/rowjson", "partition"},
 	{"expr", "metadata", "manifest"},
 	{"snapshot", "catalog", "internal/parquetfile", "internal/avrodata"},
 	{"internal/datafile"},
 	{"deletes", "catalog/*"},
-	{"internal/upsert", "scan"},
+	{"deletes/keyindex", "internal/upsert", "scan"},
 	{"table"},
 	{"compaction", "cdc"},
 	{"cdc/*"},

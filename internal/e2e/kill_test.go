@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/frazildb/frazil/internal/judge"
+	"github.com/frazildb/frazil/internal/testenv"
 )
 
 var killCycles = flag.Int("kill.cycles", 50, "SIGKILLs of TestKill")
@@ -19,7 +19,7 @@ var killCycles = flag.Int("kill.cycles", 50, "SIGKILLs of TestKill")
 // until it has been killed often enough; then it lets it finish. The tables must
 // then equal the oracle: nothing lost, nothing twice.
 func TestKill(t *testing.T) {
-	dir := filepath.Join(judge.Shared(t), "changes", "sakila")
+	dir := filepath.Join(testenv.Shared(t), "changes", "sakila")
 	v := sakilaVariants["events-schema"]
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/frazildb/frazil/internal/judge"
+	"github.com/frazildb/frazil/internal/testenv"
 )
 
 // variant is a capture of the same source in another form.
@@ -44,7 +45,7 @@ func (v variant) ingestArgs(dir string, more ...string) []string {
 // command and compares every table with the database's own final rows. A second
 // run adds nothing.
 func TestSakila(t *testing.T) {
-	dir := filepath.Join(judge.Shared(t), "changes", "sakila")
+	dir := filepath.Join(testenv.Shared(t), "changes", "sakila")
 	for name, v := range sakilaVariants {
 		for _, version := range []string{"2", "3"} {
 			t.Run(name+"/v"+version, func(t *testing.T) {
@@ -69,7 +70,7 @@ func TestSakila(t *testing.T) {
 
 // TestSbtest does the same with the sysbench stream.
 func TestSbtest(t *testing.T) {
-	dir := filepath.Join(judge.Shared(t), "changes", "sbtest")
+	dir := filepath.Join(testenv.Shared(t), "changes", "sbtest")
 	warehouse := t.TempDir()
 	r := mustFrazil(t, warehouse, "ingest", filepath.Join(dir, "events.jsonl.zst"), "--format", "debezium", "--json")
 	n := checkOracle(t, warehouse, filepath.Join(dir, "oracle"))
@@ -79,8 +80,8 @@ func TestSbtest(t *testing.T) {
 // TestJudgesReadSakila hands every table of the lake to DuckDB, PyIceberg and
 // Polars: all 21 as version 2, the 12 of the stream with schemas as version 3.
 func TestJudgesReadSakila(t *testing.T) {
-	judge.Python(t)
-	dir := filepath.Join(judge.Shared(t), "changes", "sakila")
+	testenv.Python(t)
+	dir := filepath.Join(testenv.Shared(t), "changes", "sakila")
 	for _, c := range []struct{ variant, version string }{{"events", "2"}, {"events-schema", "3"}} {
 		t.Run(c.variant+"/v"+c.version, func(t *testing.T) {
 			warehouse := t.TempDir()
@@ -93,7 +94,7 @@ func TestJudgesReadSakila(t *testing.T) {
 // TestNoBackfill: on request a version 2 table keeps null in the rows that were
 // there before a column with a default came, and the command says so.
 func TestNoBackfill(t *testing.T) {
-	dir := filepath.Join(judge.Shared(t), "changes", "sakila")
+	dir := filepath.Join(testenv.Shared(t), "changes", "sakila")
 	warehouse := t.TempDir()
 	r := mustFrazil(t, warehouse, sakilaVariants["events-schema"].ingestArgs(dir, "--no-backfill")...)
 	if !strings.Contains(r.stderr, "sakila.loyalty_card") || !strings.Contains(r.stderr, "opt_in") {
@@ -108,8 +109,8 @@ func TestNoBackfill(t *testing.T) {
 // TestJudgesReadEqualityDeletes lets chDB read tables with equality deletes,
 // which the others refuse or misread.
 func TestJudgesReadEqualityDeletes(t *testing.T) {
-	judge.Python(t)
-	dir := filepath.Join(judge.Shared(t), "changes", "sakila")
+	testenv.Python(t)
+	dir := filepath.Join(testenv.Shared(t), "changes", "sakila")
 	warehouse := t.TempDir()
 	mustFrazil(t, warehouse, sakilaVariants["events-schema"].ingestArgs(dir, "--delete-encoding", "equality", "--commit-rows", "2000")...)
 	checkOracle(t, warehouse, filepath.Join(dir, "oracle"), notInSchemaVariant...)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/frazildb/frazil/internal/judge"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/scan"
 	"github.com/frazildb/frazil/schema"
@@ -19,12 +20,22 @@ import (
 func everyType() *schema.Schema {
 	return &schema.Schema{Fields: []schema.Field{
 		{Name: "id", Type: schema.Long},
-		{Name: "b", Type: schema.Boolean}, {Name: "i", Type: schema.Int}, {Name: "l", Type: schema.Long},
-		{Name: "f", Type: schema.Float}, {Name: "d", Type: schema.Double},
-		{Name: "d9", Type: schema.Decimal(9, 2)}, {Name: "d18", Type: schema.Decimal(18, 4)}, {Name: "d38", Type: schema.Decimal(38, 9)},
-		{Name: "dt", Type: schema.Date}, {Name: "tm", Type: schema.Time},
-		{Name: "ts", Type: schema.Timestamp}, {Name: "tz", Type: schema.TimestampTz},
-		{Name: "s", Type: schema.String}, {Name: "u", Type: schema.UUID}, {Name: "fx", Type: schema.Fixed(5)}, {Name: "bin", Type: schema.Binary},
+		{Name: "b", Type: schema.Boolean},
+		{Name: "i", Type: schema.Int},
+		{Name: "l", Type: schema.Long},
+		{Name: "f", Type: schema.Float},
+		{Name: "d", Type: schema.Double},
+		{Name: "d9", Type: schema.Decimal(9, 2)},
+		{Name: "d18", Type: schema.Decimal(18, 4)},
+		{Name: "d38", Type: schema.Decimal(38, 9)},
+		{Name: "dt", Type: schema.Date},
+		{Name: "tm", Type: schema.Time},
+		{Name: "ts", Type: schema.Timestamp},
+		{Name: "tz", Type: schema.TimestampTz},
+		{Name: "s", Type: schema.String},
+		{Name: "u", Type: schema.UUID},
+		{Name: "fx", Type: schema.Fixed(5)},
+		{Name: "bin", Type: schema.Binary},
 		{Name: "li", Type: schema.List(schema.Field{Type: schema.Int})},
 		{Name: "mp", Type: schema.Map(schema.Field{Type: schema.String}, schema.Field{Type: schema.Long})},
 		{Name: "st", Type: schema.Struct(schema.Field{Name: "x", Type: schema.Int}, schema.Field{Name: "y", Type: schema.String})},
@@ -96,7 +107,7 @@ func randomValue(r *rand.Rand, t schema.Type) any {
 // type after upserts and deletes, partitioned and not, in both format versions,
 // also at every older snapshot.
 func TestJudgesReadEveryType(t *testing.T) {
-	judge.Python(t)
+	testenv.Python(t)
 	partitions := map[string][]partition.Field{
 		"plain":   nil,
 		"buckets": {partition.Bucket("id", 3)},

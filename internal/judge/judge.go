@@ -15,11 +15,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 
 	"github.com/frazildb/frazil/internal/rowjson"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/schema"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -35,45 +35,6 @@ const (
 	Polars    Engine = "polars"
 	ChDB      Engine = "chdb"
 )
-
-// Python returns the judges' interpreter. Without one the test is skipped,
-// loudly, or fails under CI.
-func Python(t testing.TB) string {
-	t.Helper()
-	py := os.Getenv("FRAZIL_PYTHON")
-	if py == "" {
-		const what = "SKIPPED-JUDGES: FRAZIL_PYTHON is not set: run make test, which installs the engines that judge our tables"
-		if os.Getenv("CI") != "" {
-			t.Fatal(what)
-		}
-		t.Skip(what)
-	}
-	return py
-}
-
-// Shared returns the folder of shared test material (FRAZIL_SHARED, by default
-// beside the checkout). Without it the test is skipped, loudly; it fails when
-// FRAZIL_SHARED names a folder that is not there.
-func Shared(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("FRAZIL_SHARED")
-	explicit := dir != ""
-	if !explicit {
-		dir = filepath.Join(root(), "..", "shared")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "README.md")); err != nil {
-		if explicit {
-			t.Fatalf("FRAZIL_SHARED: %v", err)
-		}
-		t.Skip("SKIPPED-SHARED: no shared material beside the checkout: set FRAZIL_SHARED to run this test")
-	}
-	return dir
-}
-
-func root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "..")
-}
 
 // Verdict is what an engine read: rows and the order-free sum of their hashes.
 type Verdict struct {
@@ -143,7 +104,7 @@ var servers sync.Map // Engine → *server
 
 func exchange(t testing.TB, e Engine, q request) reply {
 	t.Helper()
-	py := Python(t)
+	py := testenv.Python(t)
 	v, _ := servers.LoadOrStore(e, &server{})
 	s := v.(*server)
 	s.Lock()
@@ -173,7 +134,7 @@ func exchange(t testing.TB, e Engine, q request) reply {
 }
 
 func (s *server) start(py string, e Engine) error {
-	cmd := exec.Command(py, filepath.Join(root(), "internal", "judge", "serve.py"), string(e))
+	cmd := exec.Command(py, filepath.Join(testenv.Root(), "internal", "judge", "serve.py"), string(e))
 	cmd.Stderr = os.Stderr
 	cmd.Dir = os.TempDir() // chDB reads only below its working directory
 	in, err := cmd.StdinPipe()

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/frazildb/frazil/internal/testenv"
 )
 
 // dumped is a line of testdata/dump.py.
@@ -27,10 +29,7 @@ type dumped struct {
 
 func pythonDump(t *testing.T, paths []string, args ...string) []dumped {
 	t.Helper()
-	python := os.Getenv("FRAZIL_PYTHON")
-	if python == "" {
-		t.Skip("SKIPPED-PYTHON: set FRAZIL_PYTHON to a python with pyarrow to compare with it")
-	}
+	python := testenv.Python(t)
 	cmd := exec.Command(python, append([]string{"testdata/dump.py"}, args...)...)
 	cmd.Stdin = strings.NewReader(strings.Join(paths, "\n"))
 	cmd.Stderr = os.Stderr
@@ -54,17 +53,7 @@ func pythonDump(t *testing.T, paths []string, args ...string) []dumped {
 // sharedDir is the folder of real tables.
 func sharedDir(t *testing.T) string {
 	t.Helper()
-	dir, set := os.LookupEnv("FRAZIL_SHARED")
-	if !set {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		if set && os.Getenv("CI") == "true" {
-			t.Fatalf("FRAZIL_SHARED: %v", err)
-		}
-		t.Skipf("SKIPPED-SHARED: %v", err)
-	}
-	return dir
+	return testenv.Shared(t)
 }
 
 func parquetFiles(t *testing.T, dir string) []string {
@@ -162,10 +151,7 @@ func TestReadsEveryEncoding(t *testing.T) {
 // matrixFiles runs testdata/matrix.py.
 func matrixFiles(t *testing.T) []string {
 	t.Helper()
-	python := os.Getenv("FRAZIL_PYTHON")
-	if python == "" {
-		t.Skip("SKIPPED-PYTHON: set FRAZIL_PYTHON to a python with pyarrow to read the files it writes")
-	}
+	python := testenv.Python(t)
 	cmd := exec.Command(python, "testdata/matrix.py", t.TempDir())
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

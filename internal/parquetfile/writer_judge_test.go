@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/schema"
 )
 
@@ -92,16 +93,6 @@ print("judged", len(glob.glob(os.path.join(sys.argv[1], "*.parquet"))), "files;"
 sys.exit(1 if bad else 0)
 `
 
-// judgePython returns the Python with the judges, or skips.
-func judgePython(t *testing.T) string {
-	t.Helper()
-	python := os.Getenv("FRAZIL_PYTHON")
-	if python == "" {
-		t.Skip("SKIPPED-PYTHON: FRAZIL_PYTHON is not set to a Python with pyarrow, duckdb and polars")
-	}
-	return python
-}
-
 func runJudge(t *testing.T, python, script string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(python, append([]string{"-c", script}, args...)...).CombinedOutput()
@@ -140,7 +131,7 @@ func saveArrow(t *testing.T, path string, b arrow.RecordBatch) {
 }
 
 func TestWriterJudges(t *testing.T) {
-	python := judgePython(t)
+	python := testenv.Python(t)
 	seed := testSeed(t)
 	dir := t.TempDir()
 	if keep := os.Getenv("FRAZIL_KEEP"); keep != "" {
@@ -172,7 +163,7 @@ print(m)
 `
 
 func TestWriterJudgesBloom(t *testing.T) {
-	python := judgePython(t)
+	python := testenv.Python(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var rows []schema.Row
 	b := batchR6(rnd, 0, 5000, 0.1)

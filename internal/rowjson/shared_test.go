@@ -11,22 +11,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/schema"
 )
 
 // Rows as another engine rendered them in the canonical form are read into
 // values, and rendered again must be the same text.
 func TestExpectedRows(t *testing.T) {
-	dir, set := os.LookupEnv("FRAZIL_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "tables", "spark", "expected", "*.json"))
+	files, err := filepath.Glob(filepath.Join(testenv.Shared(t, "tables", "spark", "expected"), "*.json"))
 	if err != nil || len(files) == 0 {
-		if set && os.Getenv("CI") == "true" {
-			t.Fatalf("FRAZIL_SHARED: no expected rows in %s: %v", dir, err)
-		}
-		t.Skipf("SKIPPED-SHARED: no expected rows of other engines: %v", err)
+		t.Fatalf("no expected rows: %v", err)
 	}
 	n := 0
 	for _, file := range files {

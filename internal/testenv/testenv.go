@@ -1,0 +1,56 @@
+// Package testenv finds what tests need from outside: the shared material of
+// the project's developers and the Python environment of the engines that judge
+// our tables. A test that cannot run for want of one says so loudly; it fails
+// where it ought to have been able to run.
+package testenv
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// Root is the folder of the checkout.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..")
+}
+
+// Shared returns a folder or file of the shared material (FRAZIL_SHARED, by
+// default the folder shared beside the checkout). Without it the test is
+// skipped; it fails when FRAZIL_SHARED is set and the place is not there.
+func Shared(t testing.TB, elem ...string) string {
+	t.Helper()
+	dir := os.Getenv("FRAZIL_SHARED")
+	given := dir != ""
+	if !given {
+		dir = filepath.Join(Root(), "..", "shared")
+	}
+	path, err := filepath.Abs(filepath.Join(append([]string{dir}, elem...)...))
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		if given {
+			t.Fatalf("FRAZIL_SHARED: %v", err)
+		}
+		t.Skipf("SKIPPED-SHARED: no shared material beside the checkout (set FRAZIL_SHARED): %v", err)
+	}
+	return path
+}
+
+// Python returns the interpreter of the judges' environment (FRAZIL_PYTHON,
+// which make test sets). Without it the test is skipped, or fails under CI.
+func Python(t testing.TB) string {
+	t.Helper()
+	py := os.Getenv("FRAZIL_PYTHON")
+	if py == "" {
+		const what = "SKIPPED-JUDGES: FRAZIL_PYTHON is not set: run make test, which installs the engines that judge our tables"
+		if os.Getenv("CI") != "" {
+			t.Fatal(what)
+		}
+		t.Skip(what)
+	}
+	return py
+}
