@@ -14,7 +14,7 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/compaction"
-	"github.com/frazildb/frazil/internal/judge"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
@@ -222,7 +222,7 @@ func copyInto(t testing.TB, dir, root string) objstore.Store {
 
 func openFlink(t testing.TB, name string) *table.Table {
 	t.Helper()
-	dir := filepath.Join(judge.Shared(t), "tables", "flink", name)
+	dir := testenv.Shared(t, "tables", "flink", name)
 	store := copyInto(t, dir, "file:///warehouse/"+name)
 	tab, err := table.Open(context.Background(), catalog.NewFiles(store, nil), "db.t", nil)
 	if err != nil {
