@@ -146,6 +146,11 @@ func (d *decoder) integer(c *column) error {
 
 func (d *decoder) plain(c *column) error {
 	switch c.op {
+	case opNull:
+		if err := d.skip(c.skip); err != nil {
+			return err
+		}
+		c.b.AppendNull()
 	case opBool:
 		b, err := d.take(1)
 		if err != nil {

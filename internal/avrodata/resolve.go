@@ -34,6 +34,7 @@ const (
 	opMap   // map with string keys
 	opPairs // array of records of key and value
 	opVariant
+	opNull // skipped: a type that is always null, or a wanted one
 )
 
 // column is a wanted field as it is found in the file: its type there, and the
@@ -60,7 +61,8 @@ type column struct {
 	pairs   *array.MapBuilder
 	key     *column
 	elem    *column
-	empty   bool // elements may take no bytes
+	empty   bool  // elements may take no bytes
+	skip    *node // of opNull
 }
 
 // record is how a record is read: its fields in file order, then the wanted
@@ -168,6 +170,10 @@ func onlyNull(n *node) bool {
 // column resolves a field to a type of the file, which may be a union with null.
 func (r *resolver) column(n *node, path []string, want *schema.Field, b array.Builder) (*column, error) {
 	c := &column{name: want.Name, null: -1, b: b, by: 1}
+	if want.Type.Kind == schema.KindUnknown || onlyNull(n) {
+		c.op, c.skip = opNull, n
+		return c, nil
+	}
 	if n.kind == kindUnion {
 		var value *node
 		for i, br := range n.branches {
