@@ -52,8 +52,12 @@ bench: build
 	bin/frazil bench W1 W2 W6 W12 --size small
 
 # report runs the workloads beside iceberg-go and writes bench/out/report.md with charts.
+# make report SIZE=full ROUNDS=5; DuckDB, Polars and PyIceberg join in where
+# FRAZIL_SHARED and FRAZIL_PYTHON are set.
+SIZE   ?= small
+ROUNDS ?= 3
 report:
-	cd bench/rivals && $(GO) run . -out ../out
+	cd bench/rivals && $(GO) run -mod=mod . -out ../out -size $(SIZE) -rounds $(ROUNDS)
 
 clean:
 	rm -rf bin .venv .tools bench/out
