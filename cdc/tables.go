@@ -98,7 +98,6 @@ type tableSink struct {
 	staged []*table.Staged
 	rows   int64
 	bytes  int64
-	ops    []table.Op
 }
 
 func (k *tableSink) Shape() *Shape { return ShapeOf(k.t.Schema()) }

@@ -24,7 +24,6 @@ import (
 // partition, the number open at once bounded. Files are numbered in the order
 // they are opened.
 type dataFiles struct {
-	ctx    context.Context // of the call in progress
 	entry  *catalog.Entry
 	schema *schema.Schema
 	// fileSchema is what files hold, when that is more than schema.
