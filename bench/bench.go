@@ -85,6 +85,7 @@ func Workloads() []Workload {
 		{"W5", "equality deletes: scan after many commits of them", W5},
 		{"W6", "scan: all columns, two, a filter, one row by its key", W6},
 		{"W7", "deletes: scan with a tenth of the rows deleted", W7},
+		{"W8", "plan: scans of tables of very many files", W8},
 		{"W12", "ingest: a recorded Debezium stream, from text to commit", W12},
 		{"W13", "look-up: single rows by key", W13},
 	}

@@ -17,6 +17,7 @@ func BenchmarkW3(b *testing.B)  { benchmark(b, "W3") }
 func BenchmarkW4(b *testing.B)  { benchmark(b, "W4") }
 func BenchmarkW5(b *testing.B)  { benchmark(b, "W5") }
 func BenchmarkW7(b *testing.B)  { benchmark(b, "W7") }
+func BenchmarkW8(b *testing.B)  { benchmark(b, "W8") }
 func BenchmarkW13(b *testing.B) { benchmark(b, "W13") }
 func BenchmarkW6(b *testing.B)  { benchmark(b, "W6") }
 func BenchmarkW12(b *testing.B) { benchmark(b, "W12") }
@@ -65,6 +66,7 @@ func TestWorkloads(t *testing.T) {
 		{"W5/commits-25", 0.02, 1},
 		{"W6", 0.02, 4},
 		{"W7", 0.02, 3},
+		{"W8", 0.05, 4},
 		{"W13", 0.05, 2},
 		{"W12/synthetic", 0.05, 1},
 	} {

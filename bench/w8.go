@@ -1,0 +1,191 @@
+package bench
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/expr"
+	"github.com/frazildb/frazil/manifest"
+	"github.com/frazildb/frazil/objstore"
+	"github.com/frazildb/frazil/partition"
+	"github.com/frazildb/frazil/scan"
+	"github.com/frazildb/frazil/snapshot"
+	"github.com/frazildb/frazil/table"
+)
+
+const (
+	w8Manifest = 10000 // data files a manifest, which is a commit
+	w8Days     = 100
+	w8Rows     = 1000 // rows that a data file claims to have
+	dayMicros  = 24 * 3600 * 1000 * 1000
+)
+
+// W8 plans scans of tables of many data files, of which only the metadata
+// exists: 10,000 (small), and 100,000, 200,000 and a million (full); six columns
+// with all statistics, partitioned by day. Without a filter, with one on the
+// partition (-partition) that keeps a hundredth, and with one on a value (-value)
+// that keeps one file; cold, the table opened afresh, and once more with the
+// manifests cached (-warm). Rows are the data files of the table.
+func W8(ctx context.Context, o *Options) ([]Result, error) {
+	sizes := []struct {
+		name  string
+		files int64
+	}{{"10k", 10000}, {"100k", 100000}, {"200k", 200000}, {"1m", 1000000}}
+	if o.Size != Full {
+		sizes = sizes[:1]
+	}
+	var rs []Result
+	for _, s := range sizes {
+		if len(o.cases) > 0 && !strings.HasPrefix(o.cases[0]+"-", s.name+"-") {
+			continue
+		}
+		got, err := o.plans(ctx, s.name, o.rows(s.files, s.files))
+		rs = append(rs, got...)
+		if err != nil {
+			return rs, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return rs, nil
+}
+
+func (o *Options) plans(ctx context.Context, name string, files int64) ([]Result, error) {
+	l, err := o.newLake("w8")
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	if err := l.manyFiles(ctx, files); err != nil {
+		return nil, err
+	}
+	day := int64(epoch) + 7*dayMicros
+	days := (files-8)/w8Days + 1 // files of day 7
+	if files <= 7 {
+		days = 0
+	}
+	var rs []Result
+	for _, c := range []struct {
+		suffix string
+		filter expr.Expr
+		warm   bool
+		want   int64
+	}{
+		{"", nil, false, files},
+		{"-partition", expr.And(expr.Ge("ts", day), expr.Lt("ts", day+dayMicros)), false, days},
+		{"-value", expr.Eq("id", files/2*w8Rows+7), false, 1},
+		{"-warm", nil, true, files},
+	} {
+		if !o.wants(name + c.suffix) {
+			continue
+		}
+		r, err := l.plan(ctx, name+c.suffix, &scan.Options{Filter: c.filter}, c.warm, files, c.want)
+		if err != nil {
+			return rs, err
+		}
+		rs = o.done(rs, r)
+	}
+	return rs, nil
+}
+
+func (l *lake) plan(ctx context.Context, name string, opts *scan.Options, warm bool, files, want int64) (Result, error) {
+	t, err := table.Open(ctx, l.cat, "bench.files", nil)
+	if err != nil {
+		return Result{}, err
+	}
+	if warm {
+		if _, err := t.Scan(opts).Plan(ctx); err != nil {
+			return Result{}, err
+		}
+	}
+	m := StartMeter()
+	if !warm {
+		if t, err = table.Open(ctx, l.cat, "bench.files", nil); err != nil {
+			return Result{}, err
+		}
+	}
+	p, err := t.Scan(opts).Plan(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	r := m.Stop().Result("W8", name, files)
+	got := int64(0)
+	for _, task := range p.Tasks {
+		got += int64(len(task.Files))
+	}
+	if err := expect(name+": files planned", got, want); err != nil {
+		return r, err
+	}
+	r.Files, r.Bytes, err = l.size()
+	return r, err
+}
+
+// manyFiles makes a table of data files that do not exist.
+func (l *lake) manyFiles(ctx context.Context, files int64) error {
+	d := R6(0)
+	d.Name = "files"
+	t, err := l.create(ctx, d, &table.CreateOptions{Partition: []partition.Field{partition.Day("ts")}})
+	if err != nil {
+		return err
+	}
+	id, err := catalog.ParseIdentifier(t.Name())
+	if err != nil {
+		return err
+	}
+	base, err := l.cat.LoadTable(ctx, id)
+	if err != nil {
+		return err
+	}
+	for first := int64(0); first < files; first += w8Manifest {
+		var add []*manifest.DataFile
+		for i := first; i < min(first+w8Manifest, files); i++ {
+			add = append(add, imagined(base.Metadata.Location, i))
+		}
+		p := snapshot.NewProducer(snapshot.Options{Store: base.Store}, snapshot.Changes{AddData: add}, snapshot.Conditions{})
+		a, err := p.Apply(ctx, base.Metadata, "main")
+		if err != nil {
+			return err
+		}
+		base, err = l.cat.CommitTable(ctx, catalog.Commit{ID: id, Base: base, Requirements: a.Requirements, Updates: a.Updates})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// imagined describes data file i.
+func imagined(location string, i int64) *manifest.DataFile {
+	day := i % w8Days
+	long := func(v int64) []byte { return binary.LittleEndian.AppendUint64(nil, uint64(v)) }
+	f := &manifest.DataFile{
+		Path:   objstore.Join(location, "data", fmt.Sprintf("ts_day=%d/%08d-%016x.parquet", day, i, random(9, uint64(i)))),
+		Format: manifest.FormatParquet, RecordCount: w8Rows, FileSize: 40000,
+		Partition: partition.Tuple{int32(epoch/dayMicros + day)},
+	}
+	for c := 1; c <= 6; c++ {
+		f.ColumnSizes = append(f.ColumnSizes, manifest.Count{FieldID: c, N: 6000})
+		f.ValueCounts = append(f.ValueCounts, manifest.Count{FieldID: c, N: w8Rows})
+		f.NullCounts = append(f.NullCounts, manifest.Count{FieldID: c})
+	}
+	f.NaNCounts = manifest.Counts{{FieldID: 3}}
+	start := int64(epoch) + day*dayMicros
+	f.Lower = manifest.Bounds{
+		{FieldID: 1, Value: long(i * w8Rows)},
+		{FieldID: 2, Value: long(0)},
+		{FieldID: 3, Value: long(0)},
+		{FieldID: 4, Value: long(start)},
+		{FieldID: 5, Value: []byte("CANCELLED")},
+		{FieldID: 6, Value: []byte("--A0fkd93hFNw1kd")},
+	}
+	f.Upper = manifest.Bounds{
+		{FieldID: 1, Value: long(i*w8Rows + w8Rows - 1)},
+		{FieldID: 2, Value: long(R6Customers)},
+		{FieldID: 3, Value: long(0x40c3880000000000)},
+		{FieldID: 4, Value: long(start + dayMicros - 1)},
+		{FieldID: 5, Value: []byte("SHIPPED")},
+		{FieldID: 6, Value: []byte("zzY3fkd93hFNw1ke")},
+	}
+	return f
+}
