@@ -194,7 +194,7 @@ func (t *Table) setEntry(e *catalog.Entry) {
 // Source returns what package scan reads the table's current state by.
 func (t *Table) Source() scan.Source {
 	e := t.entry()
-	return scan.Source{Store: e.Store, Metadata: e.Metadata, Name: t.Name()}
+	return scan.Source{Store: e.Store, Metadata: e.Metadata, Name: t.Name(), Cache: t.opts.Cache}
 }
 
 // Scan describes a scan of the state of the last refresh or commit.
