@@ -66,6 +66,14 @@ type ingestion struct {
 }
 
 func (in *ingestion) run(ctx context.Context, args []string) error {
+	err := in.apply(ctx, args)
+	if err != nil && ctx.Err() != nil {
+		in.e.note("what was committed stays; the same command goes on from there")
+	}
+	return err
+}
+
+func (in *ingestion) apply(ctx context.Context, args []string) error {
 	name, files := in.split(args)
 	if len(files) == 0 {
 		return usagef("ingest: give the files to read, - for standard input")

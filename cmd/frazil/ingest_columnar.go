@@ -142,7 +142,7 @@ func (f *columnarFile) openArrow(path string) (err error) {
 	}
 	var as *arrow.Schema
 	var next func() (arrow.RecordBatch, error)
-	closeReader := func() {}
+	var closeReader func()
 	if string(magic[:n]) == "ARROW1" {
 		r, err := ipc.NewFileReader(file)
 		if err != nil {
@@ -215,6 +215,9 @@ func (r *rowIngest) columnarFile(ctx context.Context, path, format string) error
 		if err == io.EOF {
 			break
 		}
+		if err == nil {
+			err = soundBatch(b)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
@@ -227,6 +230,28 @@ func (r *rowIngest) columnarFile(ctx context.Context, path, format string) error
 	}
 	r.skipped += min(skip, at)
 	r.pending[stream] = strconv.FormatInt(at, 10)
+	return nil
+}
+
+// soundBatch refuses what would break whoever reads the batch: offsets that lead
+// outside, texts that are not UTF-8. It releases what it refuses.
+func soundBatch(b arrow.RecordBatch) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // the check itself can be led outside
+			err = fmt.Errorf("malformed file: %v", p)
+		}
+		if err != nil {
+			b.Release()
+		}
+	}()
+	for i, c := range b.Columns() {
+		if int64(c.Len()) != b.NumRows() {
+			return fmt.Errorf("malformed file: column %q has %d values for %d rows", b.ColumnName(i), c.Len(), b.NumRows())
+		}
+		if err := array.ValidateFull(c); err != nil {
+			return fmt.Errorf("malformed file: column %q: %w", b.ColumnName(i), err)
+		}
+	}
 	return nil
 }
 

@@ -80,7 +80,7 @@ func appendJSON(b *cdc.ColumnBuilder, raw jsontext.Value) error {
 	case '0':
 		switch t.Kind {
 		case schema.KindLong, schema.KindInt:
-			if bytes.IndexAny(raw, ".eE") < 0 {
+			if !bytes.ContainsAny(raw, ".eE") {
 				return appendText(b, raw)
 			}
 		case schema.KindDouble:

@@ -17,6 +17,7 @@ import (
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/scan"
+	"github.com/frazildb/frazil/snapshot"
 	"github.com/frazildb/frazil/table"
 )
 
@@ -93,7 +94,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.Is(err, catalog.ErrConflict), errors.Is(err, catalog.ErrUnknownOutcome), errors.Is(err, table.ErrFenced):
+	case errors.Is(err, catalog.ErrConflict), errors.Is(err, catalog.ErrUnknownOutcome), errors.Is(err, table.ErrFenced), errors.Is(err, snapshot.ErrConflict):
 		return exitConflict
 	case errors.Is(err, catalog.ErrNotFound), errors.Is(err, objstore.ErrNotFound), errors.Is(err, scan.ErrNoSnapshot), errors.Is(err, os.ErrNotExist):
 		return exitNotFound
@@ -101,7 +102,9 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(strings.ToValidUTF8(err.Error(), "�")), " ")
+}
 
 // command is one of frazil's commands.
 type command struct {
@@ -117,7 +120,8 @@ type command struct {
 func commands() []command {
 	return []command{
 		demoCommand, createCommand, alterCommand, dropCommand, tablesCommand, describeCommand, metadataCommand,
-		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, compactCommand, benchCommand, versionCommand,
+		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, compactCommand,
+		branchCommand, tagCommand, rollbackCommand, fastForwardCommand, cherryPickCommand, benchCommand, versionCommand,
 	}
 }
 
