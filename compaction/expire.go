@@ -103,7 +103,7 @@ func (x *expiry) run(ctx context.Context) error {
 	if x.rep.Failed == 0 {
 		x.dropLog(ctx, after)
 	}
-	return nil
+	return x.finishOld(ctx) // what a run that did not commit had meant to delete
 }
 
 func (x *expiry) plan(ctx context.Context) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"time"
 
@@ -187,7 +186,8 @@ func (s *sweep) list(ctx context.Context) ([]objstore.Info, error) {
 		if !objstore.Under(root, info.URI) {
 			continue // a sibling whose name begins with ours
 		}
-		dir, name := path.Dir(info.URI), path.Base(info.URI)
+		cut := strings.LastIndexByte(info.URI, '/')
+		dir, name := info.URI[:cut], info.URI[cut+1:]
 		if strings.Contains(name, ".metadata.json") {
 			if !objstore.Under(own, dir) {
 				inner[strings.TrimSuffix(dir, "/metadata")] = true

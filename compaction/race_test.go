@@ -432,7 +432,7 @@ func TestSingleFaults(t *testing.T) {
 		for n := int64(1); n <= calls; n++ {
 			for _, mode := range faultstore.Modes() {
 				f := newFaultWorld(t, version)
-				f.fs.Arm(&faultstore.Plan{Faults: []faultstore.Fault{{Call: f.fs.Calls() + n, Mode: mode}}})
+				f.fs.Arm(&faultstore.Plan{Faults: []faultstore.Fault{{Call: n, Mode: mode}}})
 				err := f.beside()
 				f.fs.Arm(nil)
 				if errors.Is(err, catalog.ErrUnknownOutcome) {

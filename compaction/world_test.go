@@ -68,7 +68,7 @@ func newWorld(t testing.TB, o worldOptions) *world {
 	if w.store == nil {
 		w.store = objstore.NewMemory("mem://compaction")
 	}
-	files := catalog.NewFiles(w.store, nil)
+	files := catalog.NewFiles(w.store, &catalog.FilesOptions{Pause: 1})
 	w.cat = &hooked{Catalog: files}
 	var err error
 	w.tab, err = table.Create(w.ctx, w.cat, "c.t", schema.MustNew(
