@@ -109,7 +109,9 @@ func oneLine(err error) string {
 // command is one of frazil's commands.
 type command struct {
 	name, args, short string
-	examples          []string
+	// long is what help says besides, wrapped.
+	long     string
+	examples []string
 	// minArgs and maxArgs bound the positional arguments; maxArgs -1 is any.
 	minArgs, maxArgs int
 	// setup declares the command's flags and returns what runs it.
@@ -228,6 +230,9 @@ frazil help COMMAND says more, with examples. First try: frazil demo
 func (e *env) help(w io.Writer, c command) error {
 	fs, _ := e.flagSet(c)
 	fmt.Fprintf(w, "frazil %s %s\n\n%s.\n", c.name, c.args, strings.ToUpper(c.short[:1])+c.short[1:])
+	if c.long != "" {
+		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(c.long))
+	}
 	if len(c.examples) > 0 {
 		fmt.Fprint(w, "\nExamples:\n")
 		for _, x := range c.examples {
