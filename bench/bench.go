@@ -33,7 +33,8 @@ type Options struct {
 	// none, W6 makes them.
 	Prepared string
 	// Shared is the folder of the recorded change streams of W12; default the
-	// environment variable FRAZIL_SHARED. Without it W12 makes up a stream.
+	// environment variable FRAZIL_SHARED, else ../shared if it is there. Without it
+	// W12 has only the stream it makes up.
 	Shared string
 	// Done is told each result as it comes; may be nil.
 	Done func(Result)
@@ -162,6 +163,11 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if out.Shared == "" {
 		out.Shared = os.Getenv("FRAZIL_SHARED")
+	}
+	if out.Shared == "" {
+		if _, err := os.Stat("../shared/changes"); err == nil {
+			out.Shared = "../shared"
+		}
 	}
 	return out, nil
 }

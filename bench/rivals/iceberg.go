@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -180,10 +181,7 @@ func rivalScan(ctx context.Context, c bench.ScanCase, o *bench.Options) (bench.R
 	if err != nil {
 		return bench.Result{}, err
 	}
-	var ident table.Identifier
-	for _, part := range []string{"bench", c.Table[len("bench."):]} {
-		ident = append(ident, part)
-	}
+	ident := table.Identifier(strings.Split(c.Table, "."))
 	rows := bench.ScanRows(o)
 	if c.Lookup {
 		return rivalLookups(ctx, w, ident, rows)
