@@ -101,6 +101,7 @@ func (c *commit) run(ctx context.Context) (*metadata.Snapshot, error) {
 	if c.resolver, err = newResolver(c.t, base.Metadata.CurrentSchema(), c.staged); err != nil {
 		return nil, err
 	}
+	c.resolver.useIndex(c.wo.KeyIndex, c.wo.Branch, base.Metadata)
 	backoff := 10 * time.Millisecond
 	for attempt := 1; ; attempt++ {
 		entry, err := c.attempt(ctx, base)
@@ -194,6 +195,7 @@ func (c *commit) produce(ctx context.Context, base *catalog.Entry, changes snaps
 		}, changes, snapshot.Conditions{})
 		c.plain = plain
 	}
+	c.producer.SetSummary(changes.Summary) // the positions of the base are in it
 	return c.producer.Apply(ctx, base.Metadata, c.wo.Branch)
 }
 
@@ -221,7 +223,12 @@ func (c *commit) succeed(ctx context.Context, base, entry *catalog.Entry, attemp
 		c.t.opts.Logger.Warn("clean-up after a commit", "table", c.t.Name(), "error", err)
 	}
 	c.dropUnused(ctx, entry)
+	c.dropLeftovers(ctx, entry)
+	c.t.trimMetadata(ctx, base, entry)
 	snap := entry.Metadata.Snapshot(c.id)
+	if c.resolver != nil {
+		c.resolver.tellIndex(snap)
+	}
 	if f := c.t.opts.Events.Committed; f != nil {
 		f(CommitInfo{Table: c.t.Name(), Snapshot: snap, Attempts: attempts, Duration: c.t.opts.Clock().Sub(c.started)})
 	}

@@ -5,14 +5,18 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/deletes/keyindex"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/scan"
@@ -60,6 +64,8 @@ type model struct {
 	strs    bool // the key is a string
 	extra   bool // the column "extra" has been added
 	blind   bool // appends would be on a word the rival breaks
+	dir     string
+	index   *keyindex.Index // of the writer, nil for none
 
 	rows     map[string]schema.Row // keyed: key text → row
 	bag      map[string]int        // keyless: row text → count
@@ -137,9 +143,72 @@ func (m *model) newWriter() {
 		o.TargetFileBytes = 600
 	}
 	m.note("writer %+v", *o)
+	if m.newIndex(); m.index != nil {
+		o.KeyIndex = m.index
+	}
 	var err error
 	m.w, err = m.tab.NewWriter(o)
 	m.check(err)
+}
+
+// newIndex gives the next writer a key index, on disk or not, or none. One on
+// disk goes on where it was left, which may be snapshots ago, unless it is
+// damaged first.
+func (m *model) newIndex() {
+	if m.index != nil {
+		m.check(m.index.Close())
+		m.index = nil
+	}
+	if m.r.IntN(3) == 0 {
+		return
+	}
+	o := &keyindex.Options{MemoryBudget: []int64{1, 20_000, 0}[m.r.IntN(3)]}
+	if m.r.IntN(3) > 0 {
+		if m.dir == "" {
+			m.dir = m.t.TempDir()
+		}
+		o.Dir = m.dir
+		if m.r.IntN(3) == 0 {
+			damage(m.t, m.dir, m.r)
+		}
+	}
+	m.note("index %+v", *o)
+	index, err := keyindex.Open(o)
+	m.check(err)
+	m.t.Cleanup(func() { _ = index.Close() })
+	m.index = index
+}
+
+// damage overwrites a byte of a file below dir, or cuts the file.
+func damage(t *testing.T, dir string, r *rand.Rand) {
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		return
+	}
+	path := files[r.IntN(len(files))]
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b) == 0 {
+		return
+	}
+	at := r.IntN(len(b))
+	if b[at] ^= byte(1 + r.IntN(255)); r.IntN(3) == 0 {
+		b = b[:at]
+	}
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (m *model) id() any {
@@ -183,7 +252,10 @@ func text(row schema.Row) string { return fmt.Sprintf("%v", []any(row)) }
 
 func (m *model) run(steps int) {
 	for range steps {
-		switch m.r.IntN(12) {
+		switch m.r.IntN(13) {
+		case 12:
+			m.check(m.w.Close())
+			m.newWriter()
 		case 0:
 			m.rivalCommit()
 		case 1:

@@ -59,7 +59,8 @@ type CreateOptions struct {
 	FormatVersion int
 	// Location of the table; default the catalog's choice.
 	Location string
-	// Properties of the table.
+	// Properties of the table. write.metadata.delete-after-commit.enabled is true
+	// unless given: old metadata files go when they leave the metadata log.
 	Properties map[string]string
 	// Options of the open table.
 	Options
@@ -85,6 +86,10 @@ const (
 type WriterOptions struct {
 	// Encoding of deletes; default EncodingPosition.
 	Encoding Encoding
+	// KeyIndex finds the rows that a commit deletes without reading files; default
+	// none: their key columns are read. It serves one table, or one after another
+	// at the cost of learning anew.
+	KeyIndex KeyIndex
 	// MemoryBudget bounds the rows buffered, in bytes; past it rows go to a data
 	// file of the commit in progress. Default 128 MiB.
 	MemoryBudget int64

@@ -39,6 +39,12 @@ type resolver struct {
 	seed   uint64
 
 	truncate bool
+	latest   upsert.KeyTable // digest → where its row is, over all sets
+	appended map[int]bool    // own files whose rows' keys are not among keys
+	index    KeyIndex        // nil: files are read
+	branch   string
+	at       *deletes.IndexState // of the last attempt
+
 	// found has the rows to delete by data file path; probed the paths looked
 	// at.
 	found  map[string]*deletes.Positions
@@ -59,14 +65,13 @@ type target struct {
 // the later one only.
 func newResolver(t *Table, s *schema.Schema, staged []*Staged) (*resolver, error) {
 	r := &resolver{
-		t: t, stale: map[int]*deletes.Positions{}, gens: map[int]int{}, seed: staged[0].seed,
+		t: t, stale: map[int]*deletes.Positions{}, gens: map[int]int{}, appended: map[int]bool{}, seed: staged[0].seed,
 		bag: map[deletes.Digest]int{}, found: map[string]*deletes.Positions{}, probed: map[string]bool{},
 	}
 	for _, k := range upsert.KeyColumns(s, s.IdentifierFieldIDs) {
 		r.fields = append(r.fields, s.Fields[k])
 	}
 	gen := 0
-	var latest upsert.KeyTable // digest → where its row is, over all sets
 	for _, set := range staged {
 		if err := r.fits(set, s); err != nil {
 			return nil, err
@@ -75,7 +80,7 @@ func newResolver(t *Table, s *schema.Schema, staged []*Staged) (*resolver, error
 		if err != nil {
 			return nil, err
 		}
-		gen = r.add(set, keys, gen, &latest)
+		gen = r.add(set, keys, gen)
 	}
 	return r, nil
 }
@@ -122,13 +127,14 @@ func (r *resolver) conform(keys []stagedKeys) ([]stagedKeys, error) {
 }
 
 // add combines one set; gen is the first generation it may use.
-func (r *resolver) add(set *Staged, keys []stagedKeys, gen int, latest *upsert.KeyTable) int {
+func (r *resolver) add(set *Staged, keys []stagedKeys, gen int) int {
 	if set.truncate {
 		r.own, r.keys, r.truncate = nil, nil, true
 		clear(r.stale)
 		clear(r.gens)
 		clear(r.bag)
-		r.wanted, *latest = upsert.KeyTable{}, upsert.KeyTable{}
+		clear(r.appended)
+		r.wanted, r.latest = upsert.KeyTable{}, upsert.KeyTable{}
 	}
 	first := len(r.own)
 	r.own = append(r.own, set.files...)
@@ -138,6 +144,7 @@ func (r *resolver) add(set *Staged, keys []stagedKeys, gen int, latest *upsert.K
 	last := gen
 	for n, g := range set.appended {
 		r.gens[first+n] = gen + g
+		r.appended[first+n] = true
 		last = max(last, gen+g)
 	}
 	for d, n := range set.missing {
@@ -152,7 +159,7 @@ func (r *resolver) add(set *Staged, keys []stagedKeys, gen int, latest *upsert.K
 			if loc.IsWritten() {
 				loc = upsert.Written(first+loc.File(), loc.Pos())
 			}
-			if old := latest.Swap(d, loc); old.IsWritten() && r.t.opts.off != "keys across staged sets" {
+			if old := r.latest.Swap(d, loc); old.IsWritten() && r.t.opts.off != "keys across staged sets" {
 				p := &deletes.Positions{}
 				p.Add(uint64(old.Pos()))
 				r.kill(old.File(), p)
@@ -179,6 +186,9 @@ func (r *resolver) empty() bool { return r.wanted.Len() == 0 && len(r.bag) == 0 
 // some files, nil is all.
 func (r *resolver) resolve(ctx context.Context, base *catalog.Entry, head *metadata.Snapshot, keep func(e *manifest.Entry) bool) ([]target, error) {
 	r.attempts++
+	if r.index != nil {
+		r.at = r.indexState(base, head, r.branch)
+	}
 	if r.empty() {
 		return nil, nil
 	}
@@ -196,28 +206,13 @@ func (r *resolver) resolve(ctx context.Context, base *catalog.Entry, head *metad
 	if err != nil {
 		return nil, err
 	}
-	pruner, err := r.newPruner(base.Metadata)
-	if err != nil {
-		return nil, err
-	}
-	var tasks []scan.FileTask
-	for _, e := range live {
-		if r.probed[e.File.Path] || keep != nil && !keep(e) || !pruner.mayHold(e.File) || r.settled() {
-			continue
-		}
-		d, err := index.For(e)
-		if err != nil {
-			return nil, err
-		}
-		tasks = append(tasks, scan.FileTask{Data: e, DV: d.DV, Positions: d.Positions, Equality: d.Equality})
-	}
-	if err := r.probe(ctx, base, tasks, pruner); err != nil {
+	if err := r.lookInto(ctx, base, live, index, keep); err != nil {
 		return nil, err
 	}
 	var targets []target
 	for _, e := range live {
 		p := r.found[e.File.Path]
-		if p == nil {
+		if p == nil || keep != nil && !keep(e) {
 			continue
 		}
 		d, err := index.For(e)
@@ -229,15 +224,53 @@ func (r *resolver) resolve(ctx context.Context, base *catalog.Entry, head *metad
 	return targets, nil
 }
 
+// lookInto finds the rows of wanted keys in live files not looked at before: by
+// the index where it covers them, else by reading them.
+func (r *resolver) lookInto(ctx context.Context, base *catalog.Entry, live []*manifest.Entry, index *snapshot.DeleteIndex, keep func(e *manifest.Entry) bool) error {
+	var covered []bool
+	if r.index != nil && !r.settled() {
+		var err error
+		if covered, err = r.askIndex(ctx, live); err != nil {
+			return err
+		}
+	}
+	var tasks []scan.FileTask
+	var pruner *pruner // made when there is something to rule out
+	for i, e := range live {
+		if r.probed[e.File.Path] || keep != nil && !keep(e) || covered != nil && covered[i] || r.settled() {
+			continue
+		}
+		if pruner == nil {
+			var err error
+			if pruner, err = r.newPruner(base.Metadata); err != nil {
+				return err
+			}
+		}
+		if !pruner.mayHold(e.File) {
+			continue
+		}
+		d, err := index.For(e)
+		if err != nil {
+			return err
+		}
+		tasks = append(tasks, scan.FileTask{Data: e, DV: d.DV, Positions: d.Positions, Equality: d.Equality})
+	}
+	if len(tasks) == 0 && len(r.bag) == 0 {
+		return nil
+	}
+	return r.probe(ctx, base, tasks, pruner)
+}
+
 // settled reports, in tests only, that files added after the first attempt are
 // not to be looked at.
 func (r *resolver) settled() bool { return r.t.opts.off == "catch up with rivals" && r.attempts > 1 }
 
 func (r *resolver) liveFiles(ctx context.Context, base *catalog.Entry, head *metadata.Snapshot) ([]*manifest.Entry, *snapshot.DeleteIndex, error) {
-	ids := make([]int, len(r.fields))
+	ids := make([]int, len(r.fields), len(r.fields)+1)
 	for i, f := range r.fields {
 		ids[i] = f.ID
 	}
+	ids = append(ids, schema.IDDeleteFilePath) // which data file a position-delete file is about
 	opts := &snapshot.LiveOptions{Cache: r.t.opts.Cache, Stats: manifest.StatsAll, StatsFields: ids}
 	var data, dels []*manifest.Entry
 	for e, err := range snapshot.LiveFiles(ctx, base.Store, base.Metadata, head, opts) {
@@ -292,6 +325,9 @@ func (r *resolver) probe(ctx context.Context, base *catalog.Entry, tasks []scan.
 }
 
 func (r *resolver) probeFile(ctx context.Context, base *catalog.Entry, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask, pruner *pruner) (*deletes.Positions, error) {
+	if r.index != nil {
+		return r.learnFile(ctx, sc, h, task)
+	}
 	if absent, err := pruner.bloomSaysAbsent(ctx, base.Store, task.Data.File); err != nil || absent {
 		return nil, err
 	}
@@ -309,23 +345,12 @@ func (r *resolver) probeFile(ctx context.Context, base *catalog.Entry, sc *scan.
 
 // eachKey calls f with the key digest and position of each live row of a file.
 func eachKey(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask, f func(d deletes.Digest, pos int64)) error {
-	var digests []deletes.Digest
-	t, err := sc.NewTask(task)
-	if err != nil {
-		return err
-	}
-	for b, err := range t.Batches(ctx) {
-		if err != nil {
-			return err
-		}
-		n := int(b.NumCols()) - 1
-		digests = h.Hash(b.Columns()[:n], digests[:0])
-		pos := b.Column(n).(*array.Int64)
+	return eachKeys(ctx, sc, h, task, func(digests []deletes.Digest, pos []int64) error {
 		for i, d := range digests {
-			f(d, pos.Value(i))
+			f(d, pos[i])
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // probeBag finds exactly as many equal rows as are to be deleted, in the table

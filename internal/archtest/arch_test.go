@@ -26,6 +26,7 @@ var layers = [][]string{
 	{"snapshot", "catalog", "internal/parquetfile", "internal/avrodata"},
 	{"internal/datafile"},
 	{"deletes", "catalog/*"},
+	{"deletes/keyindex"},
 	{"deletes/keyindex", "internal/upsert", "scan"},
 	{"table"},
 	{"compaction", "cdc"},

@@ -1,0 +1,187 @@
+package table
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/deletes"
+	"github.com/frazildb/frazil/internal/upsert"
+	"github.com/frazildb/frazil/manifest"
+	"github.com/frazildb/frazil/metadata"
+	"github.com/frazildb/frazil/scan"
+	"github.com/frazildb/frazil/schema"
+)
+
+// KeyIndex knows in which rows of which data files the keys of a table are, so
+// that a commit need not read the key columns of the files it deletes from.
+// keyindex.Index is one. It is a cache, tied to the table's snapshots: a table
+// comes out the same with it, without it, or with one that forgets. Methods may
+// be called concurrently.
+type KeyIndex interface {
+	// Find brings the index to state at, whose data files are files, and calls
+	// found for every row known to hold one of keys in one of them; rows deleted
+	// meanwhile may be among them. covered says for which files that is all there
+	// is to know; the others are to be read, and may be learned. An index that is
+	// of no use at that state covers none. The error is ctx's alone: an index in
+	// trouble forgets.
+	Find(ctx context.Context, at *deletes.IndexState, files []deletes.IndexFile, keys []deletes.Digest,
+		found func(file int, pos int64)) (covered []bool, err error)
+	// Learn adds a file, whose rows live at a state are those read yields. The
+	// error is that of read.
+	Learn(ctx context.Context, at *deletes.IndexState, file deletes.IndexFile, read deletes.IndexReader) error
+	// Committed tells of a commit made on top of a state. An index that is at
+	// another one ignores it.
+	Committed(at *deletes.IndexState, c *deletes.IndexCommit)
+}
+
+// hashVersion changes with the definition of deletes.Digest.
+const hashVersion = 1
+
+// useIndex sets the index of the commit. A table without a key has none.
+func (r *resolver) useIndex(index KeyIndex, branch string, m *metadata.Table) {
+	if len(m.CurrentSchema().IdentifierFieldIDs) > 0 {
+		r.index, r.branch = index, branch
+	}
+}
+
+// indexState describes base to the key index.
+func (r *resolver) indexState(base *catalog.Entry, head *metadata.Snapshot, branch string) *deletes.IndexState {
+	var id strings.Builder
+	fmt.Fprintf(&id, "hash %d seed %x table %s branch %q key", hashVersion, r.seed, base.Metadata.UUID, branch)
+	for _, f := range r.fields {
+		fmt.Fprintf(&id, " %d %s", f.ID, hashedAs(f.Type))
+	}
+	s := &deletes.IndexState{Identity: id.String(), Sequence: base.Metadata.LastSequenceNumber}
+	if head != nil {
+		s.Snapshot = head.ID
+		s.IsAncestor = func(id int64) bool { return base.Metadata.IsAncestor(id, head.ID) }
+	}
+	return s
+}
+
+// hashedAs names a key column's type so that types whose values have the same
+// digests have the same name.
+func hashedAs(t schema.Type) string {
+	switch t.Kind {
+	case schema.KindInt, schema.KindLong:
+		return "long"
+	case schema.KindFloat, schema.KindDouble:
+		return "double"
+	case schema.KindDecimal:
+		return fmt.Sprintf("decimal scale %d", t.Scale)
+	}
+	return t.String()
+}
+
+// askIndex looks the keys up in the index and returns which files are settled by
+// that.
+func (r *resolver) askIndex(ctx context.Context, live []*manifest.Entry) ([]bool, error) {
+	files := make([]deletes.IndexFile, len(live))
+	for i, e := range live {
+		files[i] = deletes.IndexFile{Path: e.File.Path, Sequence: e.FileSequenceNumber}
+	}
+	var keys []deletes.Digest
+	if len(r.keys) == 1 {
+		keys = r.keys[0].digests
+	} else {
+		for _, k := range r.keys {
+			keys = append(keys, k.digests...)
+		}
+	}
+	rows := make([][]int64, len(files))
+	covered, err := r.index.Find(ctx, r.at, files, keys, func(file int, pos int64) { rows[file] = append(rows[file], pos) })
+	if err != nil {
+		return nil, err
+	}
+	for i, pos := range rows {
+		if len(pos) == 0 || !covered[i] {
+			continue
+		}
+		slices.Sort(pos)
+		p := r.found[files[i].Path]
+		if p == nil {
+			p = &deletes.Positions{}
+			r.found[files[i].Path] = p
+		}
+		p.AddMany(pos)
+	}
+	return covered, nil
+}
+
+// learnFile reads a file that the index does not cover, for this commit and for
+// the index.
+func (r *resolver) learnFile(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask) (*deletes.Positions, error) {
+	var found *deletes.Positions
+	file := deletes.IndexFile{Path: task.Data.File.Path, Sequence: task.Data.FileSequenceNumber}
+	err := r.index.Learn(ctx, r.at, file, func(ctx context.Context, add func(deletes.IndexRows) error) error {
+		found = nil // an index may read again
+		return eachKeys(ctx, sc, h, task, func(digests []deletes.Digest, pos []int64) error {
+			for i, d := range digests {
+				if !r.wanted.Get(d).IsZero() {
+					if found == nil {
+						found = &deletes.Positions{}
+					}
+					found.Add(uint64(pos[i]))
+				}
+			}
+			return add(deletes.IndexRows{Keys: digests, Positions: pos})
+		})
+	})
+	return found, err
+}
+
+// eachKeys calls f with the key digests and positions of live rows of a file,
+// valid during the call.
+func eachKeys(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask, f func([]deletes.Digest, []int64) error) error {
+	var digests []deletes.Digest
+	t, err := sc.NewTask(task)
+	if err != nil {
+		return err
+	}
+	for b, err := range t.Batches(ctx) {
+		if err != nil {
+			return err
+		}
+		n := int(b.NumCols()) - 1
+		digests = h.Hash(b.Columns()[:n], digests[:0])
+		if err := f(digests, b.Column(n).(*array.Int64).Int64Values()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellIndex lets the index know what a commit that was made has changed. Files
+// whose rows were appended without a look at their keys are left for it to learn
+// when a commit reads them.
+func (r *resolver) tellIndex(snap *metadata.Snapshot) {
+	if r.index == nil || r.at == nil || snap == nil {
+		return
+	}
+	c := &deletes.IndexCommit{Snapshot: snap.ID, Sequence: snap.SequenceNumber}
+	number := make([]int32, len(r.own))
+	for n, f := range r.own {
+		number[n] = -1
+		if !r.appended[n] {
+			number[n] = int32(len(c.Files))
+			c.Files = append(c.Files, deletes.IndexFile{Path: f.Path, Sequence: snap.SequenceNumber})
+		}
+	}
+	c.Keys = make([]deletes.Digest, 0, r.latest.Len())
+	c.Places = make([]deletes.IndexPlace, 0, r.latest.Len())
+	r.latest.Update(func(d deletes.Digest, loc upsert.Loc) upsert.Loc {
+		at := deletes.IndexPlace{File: -1}
+		if loc.IsWritten() {
+			at = deletes.IndexPlace{File: number[loc.File()], Position: loc.Pos()}
+		}
+		c.Keys = append(c.Keys, d)
+		c.Places = append(c.Places, at)
+		return loc
+	})
+	r.index.Committed(r.at, c)
+}
