@@ -60,7 +60,7 @@ func TestWorkloads(t *testing.T) {
 		cases int
 	}{
 		{"W1", 0.02, 5},
-		{"W2", 0.4, 6}, // one commit
+		{"W2", 0.4, len(upsertCases())}, // one commit
 		{"W3", 0.05, 2},
 		{"W4", 0.05, 6},
 		{"W5/commits-25", 0.02, 1},

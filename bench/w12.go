@@ -129,9 +129,11 @@ func (o *Options) ingest(ctx context.Context, s stream) (Result, error) {
 
 // phases adds up wall clock by kind of work.
 type phases struct {
-	decode, apply, tables time.Duration
+	decode time.Duration
 
 	mu         sync.Mutex
+	apply      time.Duration
+	tables     time.Duration
 	committing int
 	since      time.Time
 	commit     time.Duration
@@ -165,7 +167,15 @@ func (p *phases) endCommit() {
 }
 
 // addTables counts the time since start.
-func (p *phases) addTables(start time.Time) { p.tables += time.Since(start) }
+func (p *phases) addTables(start time.Time) { p.add(&p.tables, start) }
+
+// add counts the time since start; tables commit, and apply their last batch, at
+// the same time.
+func (p *phases) add(to *time.Duration, start time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*to += time.Since(start)
+}
 
 type timedSource struct {
 	cdc.Source
@@ -224,10 +234,8 @@ type timedTable struct {
 }
 
 func (t *timedTable) Apply(ctx context.Context, b *cdc.Batch) error {
-	start := time.Now()
-	err := t.TableSink.Apply(ctx, b)
-	t.p.apply += time.Since(start)
-	return err
+	defer t.p.add(&t.p.apply, time.Now())
+	return t.TableSink.Apply(ctx, b)
 }
 
 func (t *timedTable) Evolve(ctx context.Context, shape *cdc.Shape) error {
