@@ -113,7 +113,13 @@ func (w *RewriteWriter) Pending() int64 {
 func (w *RewriteWriter) Files() int { return len(w.d.files) }
 
 // Close completes all files and returns them by number.
-func (w *RewriteWriter) Close() ([]*manifest.DataFile, error) { return w.d.close() }
+func (w *RewriteWriter) Close() ([]*manifest.DataFile, error) {
+	files, err := w.d.close()
+	if err != nil {
+		return nil, err
+	}
+	return files, w.d.published()
+}
 
 // Abort deletes everything written, also after Close.
 func (w *RewriteWriter) Abort(ctx context.Context) { w.d.abort(ctx) }
