@@ -16,6 +16,10 @@ import (
 
 var createCommand = command{
 	name: "create", args: "TABLE", short: "creates a table", minArgs: 1, maxArgs: 1,
+	long: `
+Types: boolean, int, long, float, double, decimal(p,s), date, time, timestamp,
+timestamptz, timestamp_ns and timestamptz_ns (format version 3), string, uuid,
+fixed[n], binary, list<t>, map<k, v>, struct<name: t, …>; ! after one is NOT NULL.`,
 	examples: []string{
 		"frazil create shop.orders --schema 'id long!, status string, at timestamptz' --key id",
 		"frazil create shop.orders --schema 'id long!, at timestamptz' --key id --partition 'bucket(8, id), day(at)' --format-version 3",

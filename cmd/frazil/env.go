@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/pflag"
 	"gopkg.in/yaml.v3"
@@ -28,6 +29,8 @@ type env struct {
 	warehouse, catalogURI string
 	mapped                []string
 	json, quiet, verbose  bool
+	// bar is set while a progress bar is on the terminal.
+	bar atomic.Bool
 	// tables makes printed tables the default form of rows.
 	tables bool
 }

@@ -20,6 +20,20 @@ import (
 
 var ingestCommand = command{
 	name: "ingest", args: "[TABLE] FILE…", short: "applies a change stream or rows to tables", minArgs: 1, maxArgs: -1,
+	long: `
+Files may be packed by gzip or zstd; - is standard input. How far each file was
+read is kept in the tables, with the rows: the same command again adds nothing, and
+after a failure it goes on where the last commit ended. --replay starts over.
+
+debezium   change events as Debezium writes them to Kafka, one JSON record a line.
+           Tables are made and changed as the stream says.
+jsonl      one object a line; structs by name, lists as arrays, maps as objects or
+           {"keys": […], "values": […]}, binary as hex
+csv        with the columns' names in the first line; an empty cell is null, "" an
+           empty text
+parquet, arrow (stream or file)
+
+Columns are matched by name; those a file lacks are null.`,
 	examples: []string{
 		"frazil ingest events.jsonl.zst --format debezium      # tables named by the events' source",
 		"frazil ingest events.jsonl --format debezium --schema-changes schema-changes.jsonl",
@@ -170,6 +184,7 @@ func (in *ingestion) warn(tableName, reason string) {
 	}
 	if !in.warned[line] {
 		in.warned[line] = true
+		in.e.clearBar()
 		fmt.Fprintln(in.e.stderr, "warning: "+line)
 	}
 }
@@ -199,6 +214,10 @@ func (in *ingestion) debezium(ctx context.Context, name string, files []string) 
 	}
 	st, err := cdc.Run(ctx, counted{r, p}, cdc.NewTables(cat, to), ao)
 	p.end()
+	var bad *cdc.LineError
+	if errors.As(err, &bad) {
+		err = fmt.Errorf("%w (what came before it is in the tables; mend the line and run again, or give --dead-letter FILE)", err)
+	}
 	if err = errors.Join(err, closeLetters()); err != nil {
 		return err
 	}
@@ -209,11 +228,14 @@ func (in *ingestion) report(st cdc.Stats, took time.Duration) error {
 	if in.e.json {
 		return in.e.writeJSON(map[string]any{
 			"events": st.Events, "rows": st.Rows, "skipped": st.Skipped, "tables": st.Tables, "commits": st.Commits,
-			"dead_letters": st.DeadLetters, "schema_changes": st.Evolutions, "truncates": st.Truncates, "seconds": took.Seconds(),
+			"dead_letters": st.DeadLetters, "left_out": st.LeftOut, "schema_changes": st.Evolutions, "truncates": st.Truncates, "seconds": took.Seconds(),
 		})
 	}
 	in.e.note("%d events, %d row changes in %d tables, %d commits, %d skipped (already in the tables), %.1f s, %.0f events/s",
 		st.Events, st.Rows, st.Tables, st.Commits, st.Skipped, took.Seconds(), float64(st.Events)/took.Seconds())
+	if st.LeftOut > 0 {
+		in.e.note("the stream ends within a transaction: its %s wait for the rest", plural(st.LeftOut, "event"))
+	}
 	if st.DeadLetters > 0 {
 		in.e.note("%d events went to %s", st.DeadLetters, in.deadLetter)
 	}

@@ -57,7 +57,7 @@ type rowIngest struct {
 // rowFiles is the run of ingest for formats that hold rows.
 func (in *ingestion) rowFiles(ctx context.Context, name string, files []string) (err error) {
 	if name == "" {
-		return usagef("ingest: give the table, namespace.table, before the file: only debezium events name their own")
+		return usagef("ingest: give the table, namespace.table, before the file: only Debezium events name their own (--format debezium)")
 	}
 	if err := checkName(name); err != nil {
 		return err

@@ -247,6 +247,7 @@ func (e *env) writeJSON(v any) error {
 // note prints a remark for people on standard error.
 func (e *env) note(format string, args ...any) {
 	if !e.quiet {
+		e.clearBar()
 		fmt.Fprintf(e.stderr, format+"\n", args...)
 	}
 }

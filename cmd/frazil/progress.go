@@ -44,11 +44,10 @@ func (p *progress) run() {
 	for {
 		select {
 		case <-tick.C:
+			p.e.bar.Store(p.bar)
 			p.print()
 		case <-p.stop:
-			if p.bar {
-				fmt.Fprint(p.e.stderr, "\r\x1b[K")
-			}
+			p.e.clearBar()
 			return
 		}
 	}
@@ -96,4 +95,11 @@ func (c countingReader) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.n.Add(int64(n))
 	return n, err
+}
+
+// clearBar makes room for a line where a progress bar is.
+func (e *env) clearBar() {
+	if e.bar.Swap(false) {
+		fmt.Fprint(e.stderr, "\r\x1b[K")
+	}
 }

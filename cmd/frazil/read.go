@@ -119,6 +119,11 @@ func parseTime(s string) (time.Time, error) {
 
 var scanCommand = command{
 	name: "scan", args: "TABLE", short: "prints rows", minArgs: 1, maxArgs: 1,
+	long: `
+TABLE is namespace.table, a table's directory or a metadata file.
+
+--where takes = <> < <= > >= IN NOT IN BETWEEN IS [NOT] NULL IS [NOT] NAN
+LIKE 'x%' AND OR NOT ( ), 'text' in single quotes, "odd names" in double ones.`,
 	examples: []string{
 		"frazil scan shop.orders --where \"status = 'paid'\" --columns id,amount --limit 10",
 		"frazil scan shop.orders --as-of 2026-11-20 --count",
