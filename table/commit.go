@@ -174,7 +174,13 @@ func (c *commit) attempt(ctx context.Context, base *catalog.Entry) (*catalog.Ent
 	if len(c.expired) > 0 {
 		updates = append(updates, metadata.RemoveSnapshots{IDs: c.expired})
 	}
-	// 5. Swap.
+	// 5. Everything the snapshot refers to must be durable before it is.
+	for _, s := range c.staged {
+		if err := s.settle(); err != nil {
+			return nil, err
+		}
+	}
+	// 6. Swap.
 	return c.t.cat.CommitTable(ctx, catalog.Commit{ID: c.t.id, Base: base, Requirements: a.Requirements, Updates: updates})
 }
 

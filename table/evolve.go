@@ -171,7 +171,11 @@ func (t *Table) copyRows(ctx context.Context, base *catalog.Entry, files *dataFi
 			return nil, err
 		}
 	}
-	return files.close()
+	added, err := files.close()
+	if err != nil {
+		return nil, err
+	}
+	return added, files.published()
 }
 
 // fillColumns rearranges a batch of schema old into schema s; columns that old

@@ -39,8 +39,10 @@ type dataFiles struct {
 	files  []*manifest.DataFile
 	uris   []string // of every file begun, for clean-up
 	routes []int32
-	// group finishes files in the background of one Flush.
-	group *errgroup.Group
+	// encode completes the content of files and publish makes them durable, both
+	// in the background: a commit needs the contents' numbers early and the
+	// files themselves only before it swaps.
+	encode, publish *errgroup.Group
 }
 
 type fileOptions struct {
@@ -61,9 +63,8 @@ func newDataFiles(entry *catalog.Entry, o *WriterOptions, name func() string) (*
 	m := entry.Metadata
 	d := &dataFiles{
 		entry: entry, schema: m.CurrentSchema(), spec: m.DefaultSpec(), name: name,
-		open: map[int32]*openFile{}, group: &errgroup.Group{},
+		open: map[int32]*openFile{}, encode: newGroup(), publish: newGroup(),
 	}
-	d.group.SetLimit(16)
 	var err error
 	if d.opts, err = fileSettings(m, o); err != nil {
 		return nil, err
@@ -74,6 +75,12 @@ func newDataFiles(entry *catalog.Entry, o *WriterOptions, name func() string) (*
 		}
 	}
 	return d, nil
+}
+
+func newGroup() *errgroup.Group {
+	g := &errgroup.Group{}
+	g.SetLimit(16)
+	return g
 }
 
 func fileSettings(m *metadata.Table, o *WriterOptions) (fileOptions, error) {
@@ -218,19 +225,22 @@ func (d *dataFiles) begin(ctx context.Context, part int32) (*openFile, error) {
 	return f, nil
 }
 
-// finish completes a file in the background; close waits for all.
+// finish completes a file in the background; close and settle wait for it.
 func (d *dataFiles) finish(f *openFile) {
 	delete(d.open, f.part)
 	df := d.files[f.number]
-	d.group.Go(func() error {
+	d.encode.Go(func() error {
 		res, err := f.w.Close()
-		if err == nil {
-			err = f.out.Close()
-		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("data file %s: %w", df.Path, err), f.out.Abort())
 		}
 		df.RecordCount, df.FileSize, df.SplitOffsets, df.Metrics = res.RecordCount, res.FileSize, res.SplitOffsets, res.Metrics
+		d.publish.Go(func() error {
+			if err := f.out.Close(); err != nil {
+				return errors.Join(fmt.Errorf("data file %s: %w", df.Path, err), f.out.Abort())
+			}
+			return nil
+		})
 		return nil
 	})
 }
@@ -238,25 +248,28 @@ func (d *dataFiles) finish(f *openFile) {
 // settle completes the files begun so far, so that they can be read; later rows
 // go to new files.
 func (d *dataFiles) settle() error {
-	for _, f := range d.open {
-		d.finish(f)
+	if _, err := d.close(); err != nil {
+		return err
 	}
-	err := d.group.Wait()
-	d.group = &errgroup.Group{}
-	d.group.SetLimit(16)
+	err := d.published()
+	d.encode, d.publish = newGroup(), newGroup()
 	return err
 }
 
-// close completes all files and returns them by number.
+// close completes the contents of all files and returns them by number. They
+// are durable once published returns nil.
 func (d *dataFiles) close() ([]*manifest.DataFile, error) {
 	for _, f := range d.open {
 		d.finish(f)
 	}
-	if err := d.group.Wait(); err != nil {
+	if err := d.encode.Wait(); err != nil {
 		return nil, err
 	}
 	return d.files, nil
 }
+
+// published waits until the files are durable.
+func (d *dataFiles) published() error { return d.publish.Wait() }
 
 // abort discards everything written.
 func (d *dataFiles) abort(ctx context.Context) {
@@ -265,7 +278,8 @@ func (d *dataFiles) abort(ctx context.Context) {
 		_ = f.out.Abort() // nothing visible was made; there is nothing to report
 	}
 	clear(d.open)
-	_ = d.group.Wait()
+	_ = d.encode.Wait() // their errors led here, or do not matter any more
+	_ = d.published()
 	deleteQuietly(ctx, d.entry.Store, d.uris)
 }
 

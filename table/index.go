@@ -185,3 +185,32 @@ func (r *resolver) tellIndex(snap *metadata.Snapshot) {
 	})
 	r.index.Committed(r.at, c)
 }
+
+// LearnKeys lets an index learn all files of a branch ("" is main) that it does
+// not cover, which the next commit would otherwise do on its way.
+func (t *Table) LearnKeys(ctx context.Context, index KeyIndex, branch string) error {
+	setDefault(&branch, metadata.MainBranch)
+	base, err := t.reload(ctx)
+	if err != nil {
+		return fmt.Errorf("table %s: learn keys: %w", t.id, err)
+	}
+	m := base.Metadata
+	head := m.RefSnapshot(branch)
+	if head == nil || len(m.CurrentSchema().IdentifierFieldIDs) == 0 {
+		return nil
+	}
+	r, err := newResolver(t, m.CurrentSchema(), []*Staged{{seed: keySeed}})
+	if err != nil {
+		return err
+	}
+	r.useIndex(index, branch, m)
+	r.at = r.indexState(base, head, branch)
+	live, deletes, err := r.liveFiles(ctx, base, head)
+	if err == nil {
+		err = r.lookInto(ctx, base, live, deletes, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("table %s: learn keys: %w", t.id, err)
+	}
+	return nil
+}

@@ -29,6 +29,7 @@ import (
 // just inserted is missed.
 type resolver struct {
 	t      *Table
+	staged []*Staged
 	own    []*manifest.DataFile // files of this commit, by number
 	stale  map[int]*deletes.Positions
 	gens   map[int]int // appended own files
@@ -65,7 +66,7 @@ type target struct {
 // the later one only.
 func newResolver(t *Table, s *schema.Schema, staged []*Staged) (*resolver, error) {
 	r := &resolver{
-		t: t, stale: map[int]*deletes.Positions{}, gens: map[int]int{}, appended: map[int]bool{}, seed: staged[0].seed,
+		t: t, staged: staged, stale: map[int]*deletes.Positions{}, gens: map[int]int{}, appended: map[int]bool{}, seed: staged[0].seed,
 		bag: map[deletes.Digest]int{}, found: map[string]*deletes.Positions{}, probed: map[string]bool{},
 	}
 	for _, k := range upsert.KeyColumns(s, s.IdentifierFieldIDs) {
@@ -83,6 +84,16 @@ func newResolver(t *Table, s *schema.Schema, staged []*Staged) (*resolver, error
 		gen = r.add(set, keys, gen)
 	}
 	return r, nil
+}
+
+// settle waits for the commit's own files, to read them.
+func (r *resolver) settle() error {
+	for _, s := range r.staged {
+		if err := s.settle(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fits refuses a set whose logical deletes mean nothing under the table's schema
@@ -246,7 +257,7 @@ func (r *resolver) lookInto(ctx context.Context, base *catalog.Entry, live []*ma
 				return err
 			}
 		}
-		if !pruner.mayHold(e.File) {
+		if len(r.keys) > 0 && !pruner.mayHold(e.File) {
 			continue
 		}
 		d, err := index.For(e)
@@ -356,6 +367,9 @@ func eachKey(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.Fi
 // probeBag finds exactly as many equal rows as are to be deleted, in the table
 // first, then in the commit's own files.
 func (r *resolver) probeBag(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, tasks []scan.FileTask) error {
+	if err := r.settle(); err != nil {
+		return err
+	}
 	left := make(map[deletes.Digest]int, len(r.bag))
 	for d, n := range r.bag {
 		left[d] = n
@@ -421,6 +435,9 @@ func (r *resolver) keyScan(base *catalog.Entry) *scan.Scan {
 func (r *resolver) probeAppended(ctx context.Context, base *catalog.Entry) error {
 	if len(r.gens) == 0 || r.wanted.Len() == 0 {
 		return nil
+	}
+	if err := r.settle(); err != nil {
+		return err
 	}
 	sc := r.keyScan(base)
 	h, err := deletes.NewHasher(r.fields, r.seed)

@@ -39,6 +39,16 @@ type Staged struct {
 	// the table: digest → rows.
 	missing  map[deletes.Digest]int
 	truncate bool
+	// published waits for the data files to be durable; nil when they are.
+	published func() error
+}
+
+// settle waits for the data files to be durable.
+func (s *Staged) settle() error {
+	if s.published == nil {
+		return nil
+	}
+	return s.published()
 }
 
 // stagedKeys are keys that the set upserts or deletes, each key in one place
@@ -81,6 +91,7 @@ func (s *Staged) SetPositions(p map[string]string) { s.positions = maps.Clone(p)
 // Discard deletes the data files of a set that will not be committed. It must
 // not be called after a commit, or when a commit's outcome is unknown.
 func (s *Staged) Discard(ctx context.Context, t *Table) {
+	_ = s.settle() // whether they got there or not, they go
 	var uris []string
 	for _, f := range s.files {
 		uris = append(uris, f.Path)

@@ -62,6 +62,10 @@ const (
 	modeChange
 )
 
+// keySeed is the seed of key digests: fixed, for those in a Staged and in a key
+// index must agree between processes.
+const keySeed = 0x9e3779b97f4a7c15
+
 // rowsPerChunk is how many single rows are gathered into a batch.
 const rowsPerChunk = 8192
 
@@ -86,7 +90,7 @@ func (w *Writer) begin() error {
 	}
 	entry := w.t.entry()
 	s := entry.Metadata.CurrentSchema()
-	w.seed = 0x9e3779b97f4a7c15 // fixed: digests in a Staged must agree between processes
+	w.seed = keySeed
 	buf, err := upsert.NewBuffer(s, s.IdentifierFieldIDs, w.seed)
 	if err != nil {
 		return fmt.Errorf("table %s: %w", w.t.id, err)
@@ -446,6 +450,20 @@ func (w *Writer) Buffered() (rows int, bytes int64) {
 // by [Table.CommitStaged]; the Writer starts a new commit. A Staged that is
 // never committed leaves its files behind unless it is discarded.
 func (w *Writer) Flush(ctx context.Context) (*Staged, error) {
+	s, err := w.stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.settle(); err != nil {
+		s.Discard(ctx, w.t)
+		return nil, fmt.Errorf("table %s: flush: %w", w.t.id, err)
+	}
+	s.published = nil
+	return s, nil
+}
+
+// stage is Flush without the wait for the data files to be durable.
+func (w *Writer) stage(ctx context.Context) (*Staged, error) {
 	if err := w.begin(); err != nil {
 		return nil, err
 	}
@@ -473,7 +491,7 @@ func (w *Writer) flush(ctx context.Context) (*Staged, error) {
 		tableUUID: w.entry.Metadata.UUID, schemaID: w.schema.ID, key: w.schema.IdentifierFieldIDs,
 		writer: w.o.ID, epoch: w.o.Epoch, encoding: w.o.Encoding, seed: w.seed,
 		files: files, stale: maps.Clone(w.buf.Stale()), appended: maps.Clone(w.appended),
-		missing: maps.Clone(w.buf.Missing()), truncate: w.truncated,
+		missing: maps.Clone(w.buf.Missing()), truncate: w.truncated, published: w.files.published,
 	}
 	return s, w.stageKeys(s)
 }
@@ -496,7 +514,7 @@ func (w *Writer) reset() {
 // table. See catalog.ErrUnknownOutcome for the one error after which the
 // changes may be in the table.
 func (w *Writer) Commit(ctx context.Context, opts *CommitOptions) (*metadata.Snapshot, error) {
-	s, err := w.Flush(ctx)
+	s, err := w.stage(ctx)
 	if err != nil {
 		return nil, err
 	}
