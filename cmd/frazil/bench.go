@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -41,11 +42,7 @@ var benchCommand = command{
 
 func (e *env) bench(ctx context.Context, names []string, o *bench.Options) error {
 	if err := bench.Check(names); err != nil {
-		var have []string
-		for _, w := range bench.Workloads() {
-			have = append(have, fmt.Sprintf("%s (%s)", w.Name, w.Short))
-		}
-		return usagef("%w: %s", err, strings.Join(have, "; "))
+		return usageError{err}
 	}
 	var failed error
 	o.Done = func(r bench.Result) {
@@ -56,6 +53,9 @@ func (e *env) bench(ctx context.Context, names []string, o *bench.Options) error
 		e.note("%s", benchLine(r))
 	}
 	results, err := bench.Run(ctx, names, o)
+	if errors.Is(err, bench.ErrUnknownWorkload) {
+		return usageError{err}
+	}
 	if err != nil {
 		return err
 	}
