@@ -18,9 +18,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/frazildb/frazil/bench"
 )
@@ -50,7 +52,8 @@ func main() {
 	prefix := flag.String("exec", "", "what measurements are started by, such as taskset -c 0 or flock FILE")
 	one := flag.String("one", "", "internal: run a single measurement, JSON, and print its result")
 	flag.Parse()
-	ctx := context.Background()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	var err error
 	if *one != "" {
 		err = runOne(ctx, *one)
@@ -140,6 +143,9 @@ func (r *run) all(ctx context.Context) error {
 	plan := r.plan()
 	for range r.rounds {
 		for _, o := range plan {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			r.measure(ctx, o)
 		}
 	}
