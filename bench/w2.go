@@ -3,10 +3,12 @@ package bench
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/frazildb/frazil/deletes/keyindex"
 	"github.com/frazildb/frazil/table"
 )
 
@@ -16,16 +18,22 @@ type upsertCase struct {
 	mix      int
 	version  int
 	encoding table.Encoding
+	// index is the memory budget of a key index, 0 for none.
+	index int64
 }
 
 func upsertCases() []upsertCase {
 	return []upsertCase{
-		{"mix1", 1, 3, table.EncodingPosition},
-		{"mix2", 2, 3, table.EncodingPosition},
-		{"mix1-v2", 1, 2, table.EncodingPosition},
-		{"mix2-v2", 2, 2, table.EncodingPosition},
-		{"mix1-equality", 1, 2, table.EncodingEquality},
-		{"mix2-equality", 2, 2, table.EncodingEquality},
+		{"mix1", 1, 3, table.EncodingPosition, 0},
+		{"mix2", 2, 3, table.EncodingPosition, 0},
+		{"mix1-index", 1, 3, table.EncodingPosition, 256 << 20},
+		{"mix2-index", 2, 3, table.EncodingPosition, 256 << 20},
+		{"mix1-index-disk", 1, 3, table.EncodingPosition, 8 << 20},
+		{"mix1-v2", 1, 2, table.EncodingPosition, 0},
+		{"mix2-v2", 2, 2, table.EncodingPosition, 0},
+		{"mix1-v2-index", 1, 2, table.EncodingPosition, 256 << 20},
+		{"mix1-equality", 1, 2, table.EncodingEquality, 0},
+		{"mix2-equality", 2, 2, table.EncodingEquality, 0},
 	}
 }
 
@@ -34,9 +42,9 @@ const applyRows = 10000
 
 // W2 runs workload U: a base of a million rows, then commits of 100,000 events;
 // on format version 3 with deletion vectors, on version 2 with position deletes,
-// and with blind equality deletes. Small has three commits, full twenty. Rows
-// are events, CPU includes everything but making them; p50 and p99 are of the
-// commits. The final rows are added up and compared with what they must be.
+// with a warm key index in memory and on disk, and with blind equality deletes.
+// Small has three commits, full twenty. Rows are events, CPU includes everything
+// but making them; p50 and p99 are of the commits. The final rows are added up and compared with what they must be.
 func W2(ctx context.Context, o *Options) ([]Result, error) {
 	var rs []Result
 	for _, c := range upsertCases() {
@@ -63,7 +71,19 @@ func (o *Options) upserts(ctx context.Context, c upsertCase) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	w, err := t.NewWriter(&table.WriterOptions{Encoding: c.encoding})
+	wo := &table.WriterOptions{Encoding: c.encoding}
+	var index *keyindex.Index
+	if c.index > 0 {
+		dir := l.dir + "-index"
+		defer os.RemoveAll(dir)
+		index, err = keyindex.Open(&keyindex.Options{Dir: dir, MemoryBudget: c.index})
+		if err != nil {
+			return Result{}, err
+		}
+		defer index.Close()
+		wo.KeyIndex = index
+	}
+	w, err := t.NewWriter(wo)
 	if err != nil {
 		return Result{}, err
 	}
@@ -76,6 +96,11 @@ func (o *Options) upserts(ctx context.Context, c upsertCase) (Result, error) {
 	clean, _, err := uScan(ctx, t)
 	if err != nil {
 		return Result{}, err
+	}
+	if index != nil {
+		if err := t.LearnKeys(ctx, index, ""); err != nil {
+			return Result{}, err
+		}
 	}
 	commits := UCommits(o)
 	r, err := u.apply(ctx, w, commits)

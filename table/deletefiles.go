@@ -176,7 +176,7 @@ func (c *commit) dropUnused(ctx context.Context, entry *catalog.Entry) {
 // useEquality reports whether deletes are written as equality deletes: asked
 // for, one staged set, and the key says which partition its row is in.
 func (c *commit) useEquality(m *metadata.Table) bool {
-	if len(c.staged) != 1 || c.staged[0].encoding != EncodingEquality || len(c.resolver.bag) > 0 || c.resolver.wanted.Len() == 0 {
+	if len(c.staged) != 1 || c.staged[0].encoding != EncodingEquality || len(c.resolver.bag) > 0 || len(c.resolver.keys) == 0 {
 		return false
 	}
 	for _, f := range c.resolver.fields {

@@ -3,6 +3,8 @@ package table
 import (
 	"context"
 	"fmt"
+	"math"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -85,16 +87,8 @@ func (r *resolver) askIndex(ctx context.Context, live []*manifest.Entry) ([]bool
 	for i, e := range live {
 		files[i] = deletes.IndexFile{Path: e.File.Path, Sequence: e.FileSequenceNumber}
 	}
-	var keys []deletes.Digest
-	if len(r.keys) == 1 {
-		keys = r.keys[0].digests
-	} else {
-		for _, k := range r.keys {
-			keys = append(keys, k.digests...)
-		}
-	}
 	rows := make([][]int64, len(files))
-	covered, err := r.index.Find(ctx, r.at, files, keys, func(file int, pos int64) { rows[file] = append(rows[file], pos) })
+	covered, err := r.index.Find(ctx, r.at, files, r.digests(), func(file int, pos int64) { rows[file] = append(rows[file], pos) })
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +96,7 @@ func (r *resolver) askIndex(ctx context.Context, live []*manifest.Entry) ([]bool
 		if len(pos) == 0 || !covered[i] {
 			continue
 		}
-		slices.Sort(pos)
+		pos = sortPositions(pos, live[i].File.RecordCount)
 		p := r.found[files[i].Path]
 		if p == nil {
 			p = &deletes.Positions{}
@@ -111,6 +105,47 @@ func (r *resolver) askIndex(ctx context.Context, live []*manifest.Entry) ([]bool
 		p.AddMany(pos)
 	}
 	return covered, nil
+}
+
+// digests returns the digests of all keys, which must not be changed. With
+// several sets a key may be there twice.
+func (r *resolver) digests() []deletes.Digest {
+	if len(r.keys) == 1 {
+		return r.keys[0].digests
+	}
+	n := 0
+	for _, k := range r.keys {
+		n += len(k.digests)
+	}
+	out := make([]deletes.Digest, 0, n)
+	for _, k := range r.keys {
+		out = append(out, k.digests...)
+	}
+	return out
+}
+
+// sortPositions sorts positions in a file of so many rows: where they are many,
+// by setting bits.
+func sortPositions(pos []int64, rows int64) []int64 {
+	if int64(len(pos)) < rows/256 || rows > math.MaxInt32 {
+		slices.Sort(pos)
+		return pos
+	}
+	set := make([]uint64, rows/64+1)
+	for _, p := range pos {
+		if p>>6 >= int64(len(set)) { // more rows than the metadata says
+			slices.Sort(pos)
+			return pos
+		}
+		set[p>>6] |= 1 << (p & 63)
+	}
+	out := pos[:0]
+	for i, w := range set {
+		for ; w != 0; w &= w - 1 {
+			out = append(out, int64(i)<<6|int64(bits.TrailingZeros64(w)))
+		}
+	}
+	return out
 }
 
 // learnFile reads a file that the index does not cover, for this commit and for
@@ -172,17 +207,26 @@ func (r *resolver) tellIndex(snap *metadata.Snapshot) {
 			c.Files = append(c.Files, deletes.IndexFile{Path: f.Path, Sequence: snap.SequenceNumber})
 		}
 	}
-	c.Keys = make([]deletes.Digest, 0, r.latest.Len())
-	c.Places = make([]deletes.IndexPlace, 0, r.latest.Len())
-	r.latest.Update(func(d deletes.Digest, loc upsert.Loc) upsert.Loc {
-		at := deletes.IndexPlace{File: -1}
+	place := func(loc upsert.Loc) deletes.IndexPlace {
 		if loc.IsWritten() {
-			at = deletes.IndexPlace{File: number[loc.File()], Position: loc.Pos()}
+			return deletes.IndexPlace{File: number[loc.File()], Position: loc.Pos()}
 		}
-		c.Keys = append(c.Keys, d)
-		c.Places = append(c.Places, at)
-		return loc
-	})
+		return deletes.IndexPlace{File: -1}
+	}
+	if r.several {
+		r.latest.Update(func(d deletes.Digest, loc upsert.Loc) upsert.Loc {
+			c.Keys, c.Places = append(c.Keys, d), append(c.Places, place(loc))
+			return loc
+		})
+	} else {
+		c.Keys = r.digests()
+		c.Places = make([]deletes.IndexPlace, 0, len(c.Keys))
+		for _, k := range r.keys {
+			for _, loc := range k.locs {
+				c.Places = append(c.Places, place(loc))
+			}
+		}
+	}
 	r.index.Committed(r.at, c)
 }
 

@@ -34,13 +34,14 @@ type resolver struct {
 	stale  map[int]*deletes.Positions
 	gens   map[int]int // appended own files
 	keys   []stagedKeys
-	wanted upsert.KeyTable // digest → place in keys, encoded as Written(run, row)
+	wanted upsert.KeyTable // digest → place in keys, encoded as Written(run, row); see want
 	bag    map[deletes.Digest]int
 	fields []schema.Field // what is read of a file: the key, or all columns
 	seed   uint64
 
 	truncate bool
-	latest   upsert.KeyTable // digest → where its row is, over all sets
+	latest   upsert.KeyTable // digest → where its row is; only of several sets
+	several  bool
 	appended map[int]bool    // own files whose rows' keys are not among keys
 	index    KeyIndex        // nil: files are read
 	branch   string
@@ -69,6 +70,7 @@ func newResolver(t *Table, s *schema.Schema, staged []*Staged) (*resolver, error
 		t: t, staged: staged, stale: map[int]*deletes.Positions{}, gens: map[int]int{}, appended: map[int]bool{}, seed: staged[0].seed,
 		bag: map[deletes.Digest]int{}, found: map[string]*deletes.Positions{}, probed: map[string]bool{},
 	}
+	r.several = len(staged) > 1
 	for _, k := range upsert.KeyColumns(s, s.IdentifierFieldIDs) {
 		r.fields = append(r.fields, s.Fields[k])
 	}
@@ -164,22 +166,41 @@ func (r *resolver) add(set *Staged, keys []stagedKeys, gen int) int {
 	for _, k := range keys {
 		k.gen += gen
 		last = max(last, k.gen)
-		run := len(r.keys)
-		for i, d := range k.digests {
-			loc := k.locs[i]
-			if loc.IsWritten() {
-				loc = upsert.Written(first+loc.File(), loc.Pos())
-			}
-			if old := r.latest.Swap(d, loc); old.IsWritten() && r.t.opts.off != "keys across staged sets" {
-				p := &deletes.Positions{}
-				p.Add(uint64(old.Pos()))
-				r.kill(old.File(), p)
-			}
-			r.wanted.Swap(d, upsert.Written(run, int64(i)))
+		if r.several {
+			r.supersede(k, first)
 		}
 		r.keys = append(r.keys, k)
 	}
 	return last + 1
+}
+
+// supersede makes the rows of k, whose files are numbered from first on, the
+// newest of their keys: those in files of earlier sets go.
+func (r *resolver) supersede(k stagedKeys, first int) {
+	for i, d := range k.digests {
+		loc := k.locs[i]
+		if loc.IsWritten() {
+			loc = upsert.Written(first+loc.File(), loc.Pos())
+		}
+		if old := r.latest.Swap(d, loc); old.IsWritten() && r.t.opts.off != "keys across staged sets" {
+			p := &deletes.Positions{}
+			p.Add(uint64(old.Pos()))
+			r.kill(old.File(), p)
+		}
+	}
+}
+
+// want makes the table of the keys to look for in files. With an index that
+// covers all files it is never needed.
+func (r *resolver) want() {
+	if r.wanted.Len() > 0 {
+		return
+	}
+	for run, k := range r.keys {
+		for i, d := range k.digests {
+			r.wanted.Swap(d, upsert.Written(run, int64(i)))
+		}
+	}
 }
 
 func (r *resolver) kill(file int, p *deletes.Positions) {
@@ -191,7 +212,7 @@ func (r *resolver) kill(file int, p *deletes.Positions) {
 }
 
 // empty reports whether the commit deletes nothing outside its own files.
-func (r *resolver) empty() bool { return r.wanted.Len() == 0 && len(r.bag) == 0 }
+func (r *resolver) empty() bool { return len(r.keys) == 0 && len(r.bag) == 0 }
 
 // resolve returns the live files of base that lose rows. keep restricts it to
 // some files, nil is all.
@@ -314,6 +335,7 @@ func (r *resolver) probe(ctx context.Context, base *catalog.Entry, tasks []scan.
 	if len(r.bag) > 0 {
 		return r.probeBag(ctx, sc, hasher, tasks)
 	}
+	r.want()
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -433,9 +455,10 @@ func (r *resolver) keyScan(base *catalog.Entry) *scan.Scan {
 // probeAppended deletes the rows of this commit's appended files whose key a
 // later change of the commit touches. It is called once.
 func (r *resolver) probeAppended(ctx context.Context, base *catalog.Entry) error {
-	if len(r.gens) == 0 || r.wanted.Len() == 0 {
+	if len(r.gens) == 0 || len(r.keys) == 0 {
 		return nil
 	}
+	r.want()
 	if err := r.settle(); err != nil {
 		return err
 	}

@@ -106,7 +106,8 @@ func (w *Writer) stageKeys(s *Staged) error {
 		run := w.spilled[r]
 		digests := w.buf.Digests(run.keys.Columns())
 		var idx []int32
-		k := stagedKeys{gen: run.gen}
+		n := min(len(digests), w.buf.Keys())
+		k := stagedKeys{gen: run.gen, digests: make([]deletes.Digest, 0, n), locs: make([]upsert.Loc, 0, n)}
 		for i, d := range digests {
 			loc := w.buf.Take(d)
 			if loc.IsZero() {

@@ -23,7 +23,7 @@ type layer struct {
 
 const (
 	filterRate  = 0.01
-	filterFirst = 1 << 20 // keys of the first layer
+	filterFirst = 1 << 12 // keys of the first layer
 )
 
 // add adds a key and reports whether it may be new.

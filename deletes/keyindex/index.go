@@ -103,7 +103,7 @@ func (x *Index) clear() {
 	x.state = state{}
 	x.files, x.alive = make([]fileInfo, 1), make([]bool, 1)
 	x.covered = map[string]uint32{}
-	x.mem = memory{}
+	x.mem = memory{roomy: min(x.o.MemoryBudget/4, 64<<20)}
 	x.full = false
 	x.epoch++
 }
@@ -163,7 +163,7 @@ func (x *Index) Find(ctx context.Context, at *deletes.IndexState, files []delete
 		}
 	}
 	if x.disk == nil {
-		x.mem.find(keys, func(_ int, l loc) { report(l) })
+		x.mem.find(keys, report)
 		return covered, ctx.Err()
 	}
 	if err := x.disk.find(ctx, keys, report); err != nil {
@@ -378,17 +378,13 @@ func (x *Index) Committed(at *deletes.IndexState, c *deletes.IndexCommit) {
 
 // put sets the places of a commit's keys, in memory.
 func (x *Index) put(c *deletes.IndexCommit, ords []uint32) {
-	for base := 0; base < len(c.Keys); base += lookAhead {
-		keys := c.Keys[base:min(base+lookAhead, len(c.Keys))]
-		x.mem.load(keys)
-		for i, k := range keys {
-			if p := c.Places[base+i]; p.File < 0 {
-				x.mem.remove(k)
-			} else {
-				x.mem.set(k, makeLoc(ords[p.File], p.Position), x.alive)
-			}
+	x.mem.inOrder(c.Keys, func(i int) {
+		if p := c.Places[i]; p.File < 0 {
+			x.mem.remove(c.Keys[i])
+		} else {
+			x.mem.set(c.Keys[i], makeLoc(ords[p.File], p.Position), x.alive)
 		}
-	}
+	})
 }
 
 // supersede forgets the places that keys had, when there is no room for new ones.

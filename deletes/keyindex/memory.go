@@ -2,6 +2,7 @@ package keyindex
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/frazildb/frazil/deletes"
 )
@@ -27,14 +28,17 @@ func (l loc) pos() int64  { return int64(l & maxPos) }
 
 // memory is the index in memory: open addressing with linear probing in order
 // of the digest, so that sorted keys are met in the order of memory. 24 bytes a
-// slot, 3/5 to 3/4 full: 32 to 40 bytes a key. It grows by a quarter, one of
-// its parts after another, so that it never needs much more than it has.
+// slot, 3/5 to 3/4 full: 32 to 40 bytes a key. Once it is large it grows by a
+// quarter, one of its parts after another, so that it never needs much more than
+// it has.
 type memory struct {
 	parts    [memParts]memPart
 	overflow map[deletes.Digest][]loc
 	n        int // slots taken
 	bytes    int64
+	roomy    int64  // bytes up to which a part that is full doubles
 	sink     uint64 // keeps loads from being optimised away
+	order    []int32
 }
 
 const (
@@ -105,6 +109,9 @@ func (m *memory) grow(p *memPart, alive []bool) {
 	old := p.slots
 	size := len(old)
 	if keep*5 >= size*3 {
+		if m.bytes < m.roomy {
+			size += size * 3 / 4
+		}
 		size = max(minSlots, size+size/4)
 	}
 	p.slots = make([]memSlot, size)
@@ -216,24 +223,57 @@ func (m *memory) add(k deletes.Digest, l loc, alive []bool) {
 const lookAhead = 64
 
 // find calls f with every place of keys.
-func (m *memory) find(keys []deletes.Digest, f func(i int, l loc)) {
-	for base := 0; base < len(keys); base += lookAhead {
-		block := keys[base:min(base+lookAhead, len(keys))]
-		m.load(block)
-		for i, k := range block {
-			if p := &m.parts[partOf(k)]; p.n > 0 {
-				m.each(p.find(k), func(l loc) { f(base+i, l) })
-			}
+func (m *memory) find(keys []deletes.Digest, f func(l loc)) {
+	m.inOrder(keys, func(i int) {
+		if p := &m.parts[partOf(keys[i])]; p.n > 0 {
+			m.each(p.find(keys[i]), f)
 		}
-	}
+	})
 }
 
-// load touches the slots of up to lookAhead keys.
-func (m *memory) load(keys []deletes.Digest) {
-	for _, k := range keys {
-		if p := &m.parts[partOf(k)]; p.n > 0 {
-			m.sink += uint64(p.slots[p.home(k)].loc)
+const (
+	orderBits = 11
+	// orderFrom is from how many keys on it pays to order them.
+	orderFrom = 4096
+)
+
+// inOrder calls f with the number of each key, roughly in the order of memory:
+// without order each key would miss the caches of pages too.
+func (m *memory) inOrder(keys []deletes.Digest, f func(i int)) {
+	order := m.order[:0]
+	if len(keys) < orderFrom {
+		for i := range keys {
+			order = append(order, int32(i))
 		}
+	} else {
+		var at [1 << orderBits]int32
+		for i := range keys {
+			at[keys[i][0]>>(64-orderBits)]++
+		}
+		sum := int32(0)
+		for i, n := range at {
+			at[i] = sum
+			sum += n
+		}
+		order = slices.Grow(order, len(keys))[:len(keys)]
+		for i := range keys {
+			b := keys[i][0] >> (64 - orderBits)
+			order[at[b]] = int32(i)
+			at[b]++
+		}
+	}
+	m.order = order
+	for len(order) > 0 {
+		block := order[:min(lookAhead, len(order))]
+		for _, i := range block {
+			if p := &m.parts[partOf(keys[i])]; p.n > 0 {
+				m.sink += uint64(p.slots[p.home(keys[i])].loc)
+			}
+		}
+		for _, i := range block {
+			f(int(i))
+		}
+		order = order[len(block):]
 	}
 }
 
