@@ -196,7 +196,7 @@ func newValues(lf *leaf, dictLimit int, bloom bool) values {
 	case format.ByteArray:
 		return &byteArrays{common: c, ordered: !lf.unordered}
 	case format.FixedLenByteArray:
-		return &fixedArrays{common: c, width: lf.width, decimal: lf.typ.Kind == schema.KindDecimal}
+		return &fixedArrays{common: c, width: lf.width, decimal: lf.typ.Kind == schema.KindDecimal, uuid: lf.typ.Kind == schema.KindUUID}
 	default:
 		return &booleans{common: c}
 	}

@@ -16,6 +16,7 @@ type fixedArrays struct {
 	common
 	width   int
 	decimal bool
+	uuid    bool
 	page    []byte
 	nums    []decimal128.Num
 
@@ -150,8 +151,18 @@ func (e *fixedArrays) endPage(dst []byte) ([]byte, format.Encoding) {
 	return dst, format.Plain
 }
 
+// boundsOf returns the bounds of a range. Those of uuids are left out when
+// comparing their halves as signed numbers, as Iceberg Java does, gives another
+// order: it would miss rows by them.
+func (e *fixedArrays) boundsOf(r *bytesRange) pageBounds {
+	if e.uuid && r.has && ((r.min[0]^r.max[0])|(r.min[8]^r.max[8]))&0x80 != 0 {
+		return pageBounds{}
+	}
+	return r.bounds()
+}
+
 func (e *fixedArrays) roll(from, to *bytesRange) pageBounds {
-	b := from.bounds()
+	b := e.boundsOf(from)
 	if from.has {
 		compare := bytes.Compare
 		if e.decimal {
@@ -169,7 +180,7 @@ func (e *fixedArrays) endChunk() chunkValues {
 	return chunkValues{bounds: e.roll(&e.chunkRange, &e.fileRange)}
 }
 
-func (e *fixedArrays) fileBounds() pageBounds { return e.fileRange.bounds() }
+func (e *fixedArrays) fileBounds() pageBounds { return e.boundsOf(&e.fileRange) }
 
 // booleans encodes boolean columns, PLAIN: one bit a value.
 type booleans struct {

@@ -32,6 +32,7 @@ type numbers[T number, U uint32 | uint64] struct {
 	decimals []decimal128.Num
 
 	pageRange, chunkRange, fileRange numberRange[T]
+	chunkNaNs                        bool
 }
 
 func (e *numbers[T, U]) add(src *source, sel *selection) error {
@@ -169,9 +170,15 @@ func (e *numbers[T, U]) dictStats() {
 	}
 }
 
+// takePageBounds gives a page with NaN none: readers to whom NaN is above every
+// number would miss it by a bound that leaves it out.
 func (e *numbers[T, U]) takePageBounds() pageBounds {
 	var b pageBounds
-	b.min, b.max = e.pageRange.bounds()
+	if e.pageNaNs > 0 {
+		e.chunkNaNs = true
+	} else {
+		b.min, b.max = e.pageRange.bounds()
+	}
 	if e.pageRange.has {
 		e.chunkRange.merge(e.pageRange.min, e.pageRange.max)
 	}
@@ -191,7 +198,10 @@ func (e *numbers[T, U]) endChunk() chunkValues {
 	if d != nil {
 		c.dict, c.dictLen = rawBytes(d.vals), len(d.vals)
 	}
-	c.bounds.min, c.bounds.max = e.chunkRange.bounds()
+	if !e.chunkNaNs {
+		c.bounds.min, c.bounds.max = e.chunkRange.bounds()
+	}
+	e.chunkNaNs = false
 	if e.chunkRange.has {
 		e.fileRange.merge(e.chunkRange.min, e.chunkRange.max)
 	}

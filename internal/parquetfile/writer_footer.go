@@ -265,7 +265,9 @@ func (w *Writer) result() *Result {
 		if lower != nil {
 			r.Lower = append(r.Lower, manifest.Bound{FieldID: id, Value: lower})
 		}
-		if upper != nil {
+		// With NaN, which Iceberg Java puts above every number but not in its count,
+		// an upper bound makes it miss rows.
+		if upper != nil && c.file.nans == 0 {
 			r.Upper = append(r.Upper, manifest.Bound{FieldID: id, Value: upper})
 		}
 	}
