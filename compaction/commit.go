@@ -229,24 +229,40 @@ func (a *attempt) describe() string {
 }
 
 // piece adds a piece to the changes, with the deletes carried over that arrived
-// since its inputs were read; false if it is not valid any more.
+// since its inputs were read. An input that is no longer what was read is taken
+// as one whose rows are all deleted: if it was removed, they are, or they live on
+// elsewhere; if not, it stays beside the outputs. A piece three quarters of whose rows are
+// such is given up: false.
 func (a *attempt) piece(ctx context.Context, p *piece) (bool, error) {
 	moved := make([]*deletes.Positions, len(p.outputs))
-	var carried int64
+	var carried, out, lost int64
+	for _, f := range p.outputs {
+		out += f.RecordCount
+	}
+	valid := make([]bool, len(p.inputs))
 	for i := range p.inputs {
-		more, ok, err := a.newDeletes(ctx, &p.inputs[i])
-		if err != nil || !ok {
+		in := &p.inputs[i]
+		more, ok, err := a.newDeletes(ctx, in)
+		if err != nil {
 			return false, err
+		}
+		if valid[i] = ok; !ok {
+			more = &deletes.Positions{}
+			more.AddRange(0, uint64(in.task.Data.File.RecordCount))
+			lost += in.live()
 		}
 		if more != nil {
 			carried += p.carry(i, more, moved)
 		}
 	}
+	if lost > 0 && 4*lost >= 3*out || !slices.Contains(valid, true) {
+		return false, nil
+	}
 	entries := make([]*manifest.Entry, len(p.outputs))
 	for i, f := range p.outputs {
 		entries[i] = &manifest.Entry{Status: manifest.StatusAdded, SequenceNumber: *a.ch.DataSequence, File: f}
 	}
-	if !a.sameEquality(p, entries) {
+	if !a.sameEquality(p, valid, entries) {
 		return false, nil
 	}
 	for i, f := range p.outputs {
@@ -260,11 +276,13 @@ func (a *attempt) piece(ctx context.Context, p *piece) (bool, error) {
 		}
 	}
 	for i := range p.inputs {
-		f := a.byURI[p.inputs[i].task.Data.File.Path].Data.File
-		a.ch.RemoveData = append(a.ch.RemoveData, f)
-		a.gone[f.Path] = true
+		if valid[i] {
+			f := a.byURI[p.inputs[i].task.Data.File.Path].Data.File
+			a.ch.RemoveData = append(a.ch.RemoveData, f)
+			a.gone[f.Path] = true
+			a.files++
+		}
 	}
-	a.files += len(p.inputs)
 	a.carried += carried
 	return true, nil
 }
@@ -344,7 +362,7 @@ func sameEntries(dv, oldDV *manifest.Entry, pos, oldPos []*manifest.Entry) bool 
 // sameEquality reports whether the equality deletes that arrived later and apply
 // to a piece's inputs are those that apply to its outputs. They are when both
 // are in the same partition of the same spec.
-func (a *attempt) sameEquality(p *piece, outputs []*manifest.Entry) bool {
+func (a *attempt) sameEquality(p *piece, valid []bool, outputs []*manifest.Entry) bool {
 	seq := *a.ch.DataSequence
 	if p.scattered == nil {
 		return true
@@ -366,6 +384,9 @@ func (a *attempt) sameEquality(p *piece, outputs []*manifest.Entry) bool {
 	}
 	var want map[string]bool
 	for i := range p.inputs {
+		if !valid[i] {
+			continue
+		}
 		set := later(p.inputs[i].task.Data)
 		if want == nil {
 			want = set

@@ -142,9 +142,10 @@ func (p *Producer) checkOperation() error {
 	return nil
 }
 
-// checkReplace refuses a rewrite that adds rows.
+// checkReplace refuses a rewrite that adds rows. Rows that come with a delete by
+// position, as when the file they are from was removed meanwhile, are none.
 func (p *Producer) checkReplace(d *delta) error {
-	if p.operation() == metadata.OpReplace && d.added.records > d.removed.records {
+	if p.operation() == metadata.OpReplace && d.added.records-d.added.positions > d.removed.records {
 		return fmt.Errorf("%w: a replace of %d rows by %d", ErrInvalid, d.removed.records, d.added.records)
 	}
 	return nil
