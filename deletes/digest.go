@@ -22,6 +22,7 @@ const (
 	keyFloat                      // as the bits of a float64, one NaN
 	keyDecimal                    // sign-extended to 128 bits
 	keyBytes                      // xxh3 of the bytes
+	rowText                       // xxh3 of the canonical text (whole rows only)
 )
 
 // Multipliers and marks of the key hash. They are part of the digest's
@@ -84,18 +85,22 @@ func NewHasher(fields []schema.Field, seed uint64) (*Hasher, error) {
 	if len(fields) == 0 {
 		return nil, fmt.Errorf("a key needs at least one column")
 	}
-	h := &Hasher{
-		fields: fields,
-		kinds:  make([]keyKind, len(fields)),
-		start:  Digest{mixA(seed + golden), mixB(seed ^ golden)},
-		seed:   mixA(seed ^ spread),
-	}
+	h := newHasher(fields, seed)
 	for i, f := range fields {
 		if h.kinds[i] = kindOf(f.Type); h.kinds[i] == 0 {
 			return nil, fmt.Errorf("column %q: type %s cannot be a key", f.Name, f.Type)
 		}
 	}
 	return h, nil
+}
+
+func newHasher(fields []schema.Field, seed uint64) *Hasher {
+	return &Hasher{
+		fields: fields,
+		kinds:  make([]keyKind, len(fields)),
+		start:  Digest{mixA(seed + golden), mixB(seed ^ golden)},
+		seed:   mixA(seed ^ spread),
+	}
 }
 
 func kindOf(t schema.Type) keyKind {

@@ -51,6 +51,8 @@ func (h *Hasher) column(i int, c arrow.Array, dst []Digest) {
 		ok = decimals(c, dst)
 	case keyBytes:
 		ok = h.bytes(c, dst)
+	case rowText:
+		ok = h.texts(h.fields[i], c, dst)
 	}
 	if !ok && c.DataType().ID() == arrow.NULL {
 		for r := range dst {

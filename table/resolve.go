@@ -42,8 +42,8 @@ type resolver struct {
 	truncate bool
 	latest   upsert.KeyTable // digest → where its row is; only of several sets
 	several  bool
-	appended map[int]bool    // own files whose rows' keys are not among keys
-	index    KeyIndex        // nil: files are read
+	appended map[int]bool // own files whose rows' keys are not among keys
+	index    KeyIndex     // nil: files are read
 	branch   string
 	at       *deletes.IndexState // of the last attempt
 
@@ -328,7 +328,7 @@ func (r *resolver) liveFiles(ctx context.Context, base *catalog.Entry, head *met
 // probe reads the key columns of files and notes the rows whose key is wanted.
 func (r *resolver) probe(ctx context.Context, base *catalog.Entry, tasks []scan.FileTask, pruner *pruner) error {
 	sc := r.keyScan(base)
-	hasher, err := deletes.NewHasher(r.fields, r.seed)
+	hasher, err := r.newHasher()
 	if err != nil {
 		return err
 	}
@@ -442,6 +442,13 @@ func (r *resolver) probeBag(ctx context.Context, sc *scan.Scan, h *deletes.Hashe
 	return nil
 }
 
+func (r *resolver) newHasher() (*deletes.Hasher, error) {
+	if len(r.bag) > 0 {
+		return deletes.NewRowHasher(r.fields, r.seed)
+	}
+	return deletes.NewHasher(r.fields, r.seed)
+}
+
 // keyScan reads the columns that identify a row, and its position.
 func (r *resolver) keyScan(base *catalog.Entry) *scan.Scan {
 	opts := &scan.Options{UseCurrentSchema: true}
@@ -463,7 +470,7 @@ func (r *resolver) probeAppended(ctx context.Context, base *catalog.Entry) error
 		return err
 	}
 	sc := r.keyScan(base)
-	h, err := deletes.NewHasher(r.fields, r.seed)
+	h, err := r.newHasher()
 	if err != nil {
 		return err
 	}

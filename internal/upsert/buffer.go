@@ -75,7 +75,11 @@ func NewBuffer(s *schema.Schema, key []int, seed uint64) (*Buffer, error) {
 		fields[i] = s.Fields[k]
 	}
 	var err error
-	b.hasher, err = deletes.NewHasher(fields, seed)
+	if b.bag {
+		b.hasher, err = deletes.NewRowHasher(fields, seed)
+	} else {
+		b.hasher, err = deletes.NewHasher(fields, seed)
+	}
 	return b, err
 }
 
