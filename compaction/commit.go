@@ -231,8 +231,8 @@ func (a *attempt) describe() string {
 // piece adds a piece to the changes, with the deletes carried over that arrived
 // since its inputs were read. An input that is no longer what was read is taken
 // as one whose rows are all deleted: if it was removed, they are, or they live on
-// elsewhere; if not, it stays beside the outputs. A piece three quarters of whose rows are
-// such is given up: false.
+// elsewhere; if not, it stays beside the outputs. A piece three quarters of
+// whose rows are such is given up: false.
 func (a *attempt) piece(ctx context.Context, p *piece) (bool, error) {
 	moved := make([]*deletes.Positions, len(p.outputs))
 	var carried, out, lost int64
