@@ -61,7 +61,9 @@ func (r *resolver) indexState(base *catalog.Entry, head *metadata.Snapshot, bran
 	s := &deletes.IndexState{Identity: id.String(), Sequence: base.Metadata.LastSequenceNumber}
 	if head != nil {
 		s.Snapshot = head.ID
-		s.IsAncestor = func(id int64) bool { return base.Metadata.IsAncestor(id, head.ID) }
+		s.IsAncestor = func(id int64) bool {
+			return base.Metadata.IsAncestor(id, head.ID) || r.t.opts.off == "index follows the table's history"
+		}
 	}
 	return s
 }
@@ -93,6 +95,9 @@ func (r *resolver) askIndex(ctx context.Context, live []*manifest.Entry) ([]bool
 		return nil, err
 	}
 	for i, pos := range rows {
+		if r.t.opts.off == "read files the index does not cover" {
+			covered[i] = true
+		}
 		if len(pos) == 0 || !covered[i] {
 			continue
 		}

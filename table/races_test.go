@@ -36,6 +36,8 @@ type race struct {
 	ctx         context.Context
 	cat         *interloper
 	ours, rival *table.Table
+	// wo are the options of our commits.
+	wo *table.WriterOptions
 }
 
 func newRace(t *testing.T, version int, off string) *race {
@@ -84,6 +86,9 @@ func (r *race) stage(tab *table.Table, changes ...string) *table.Staged {
 
 func (r *race) put(tab *table.Table, wo *table.WriterOptions, changes ...string) {
 	r.t.Helper()
+	if wo == nil && tab == r.ours {
+		wo = r.wo
+	}
 	_, err := tab.CommitStaged(r.ctx, []*table.Staged{r.stage(tab, changes...)}, wo, nil)
 	r.must(err)
 }
@@ -147,7 +152,7 @@ var races = []struct {
 		name: "one key in two staged sets", check: "keys across staged sets",
 		run: func(r *race) {
 			first, second := r.stage(r.ours, "7=first", "2=first"), r.stage(r.ours, "7=second", "3=second")
-			_, err := r.ours.CommitStaged(r.ctx, []*table.Staged{first, second}, nil, nil)
+			_, err := r.ours.CommitStaged(r.ctx, []*table.Staged{first, second}, r.wo, nil)
 			r.must(err)
 		},
 		want: "1=a 2=first 3=second 4=a 7=second",
