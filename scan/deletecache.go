@@ -26,6 +26,9 @@ type deleteCache struct {
 	// lists has the tables of every list of entries: data files share lists.
 	lists map[list][]*equality
 
+	// keep puts positions into the scan's cache.
+	keep bool
+
 	mu sync.Mutex
 	// positions has the delete files that apply to several data files.
 	positions map[string]*positionFile
@@ -262,7 +265,9 @@ type positionFile struct {
 // position deletes remove, nil for none. The set is shared.
 func (c *deleteCache) rowPositions(ctx context.Context, data *manifest.DataFile, dv *manifest.Entry, entries []*manifest.Entry) (*deletes.Positions, error) {
 	if dv != nil {
-		p, err := deletes.ReadDV(ctx, c.v.src.Store, dv.File)
+		p, err := c.kept(vectorKey(dv.File), func() (*deletes.Positions, error) {
+			return deletes.ReadDV(ctx, c.v.src.Store, dv.File)
+		})
 		if err != nil {
 			return nil, fileError("delete", dv.File.Path, err)
 		}
@@ -289,8 +294,38 @@ func (c *deleteCache) rowPositions(ctx context.Context, data *manifest.DataFile,
 	return all, nil
 }
 
+// vectorKey names a deletion vector in the cache.
+func vectorKey(f *manifest.DataFile) string {
+	b := append([]byte(f.Path), 0)
+	for _, n := range []*int64{f.ContentOffset, f.ContentSize, &f.RecordCount} {
+		if n != nil {
+			b = strconv.AppendInt(append(b, ' '), *n, 10)
+		}
+	}
+	return string(b)
+}
+
+// kept returns positions out of the scan's cache, or reads them.
+func (c *deleteCache) kept(key string, read func() (*deletes.Positions, error)) (*deletes.Positions, error) {
+	cache := c.v.src.Cache
+	if p, ok := cache.Value("positions", key); ok {
+		return p.(*deletes.Positions), nil
+	}
+	p, err := read()
+	if err == nil && p != nil && c.keep {
+		cache.Keep("positions", key, p, p.MemoryBytes())
+	}
+	return p, err
+}
+
 func (c *deleteCache) readPositions(ctx context.Context, f *manifest.DataFile, path string) (*deletes.Positions, error) {
-	if f.ReferencedDataFile != "" || c.used.Load() > c.v.opts.MemoryBudget {
+	if f.ReferencedDataFile != "" {
+		return c.kept(f.Path+"\x00"+path, func() (*deletes.Positions, error) {
+			sets, err := deletes.ReadPositions(ctx, c.v.src.Store, f, func(p string) bool { return samePath(p, path) })
+			return positionsOf(sets, path), err
+		})
+	}
+	if c.used.Load() > c.v.opts.MemoryBudget {
 		sets, err := deletes.ReadPositions(ctx, c.v.src.Store, f, func(p string) bool { return samePath(p, path) })
 		return positionsOf(sets, path), err
 	}

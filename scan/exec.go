@@ -19,6 +19,9 @@ type exec struct {
 	// sparse reads page by page.
 	keepGroup func(ctx context.Context, f datafile.File, group int) (bool, error)
 	sparse    bool
+	// keep says that the same files will likely be looked at again: what is known
+	// of them goes into the cache.
+	keep bool
 	// once says that every file registered is read once.
 	once bool
 }
@@ -26,7 +29,8 @@ type exec struct {
 // newExec prepares to read files: all those that will ever be read with it when
 // any has equality deletes.
 func newExec(v *view, files []FileTask) *exec {
-	x := &exec{v: v, cache: newDeleteCache(v)}
+	x := &exec{v: v, cache: newDeleteCache(v), keep: len(v.probes) > 0}
+	x.cache.keep = x.keep
 	for i := range files {
 		x.cache.register(&files[i])
 	}

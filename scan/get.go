@@ -63,7 +63,7 @@ func (s *Scan) GetBatches(ctx context.Context, columns []string, keys []schema.R
 			yield(nil, err)
 			return
 		}
-		x.sparse = true
+		x.sparse, x.keep, x.cache.keep = true, true, true
 		if len(g.ids) > 1 {
 			x.keepGroup = g.keepGroup
 		}

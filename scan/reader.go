@@ -74,6 +74,10 @@ type fileReader struct {
 
 	file   datafile.File
 	groups []parquetfile.RowGroup
+	// rows are the ranges of the groups' rows that may be wanted, all of them
+	// unless partly.
+	rows   []parquetfile.RowRange
+	partly bool
 	dead   rowDeletes
 	// only, when not nil, keeps just the rows that these deletes hit.
 	only    *rowDeletes
@@ -120,7 +124,8 @@ func (r *fileReader) run(ctx context.Context, emit func(arrow.RecordBatch) error
 }
 
 // openFile opens a data file as its manifest entry describes it.
-func openFile(ctx context.Context, v *view, df *manifest.DataFile) (datafile.File, error) {
+// With keep what it says of its pages goes into the cache.
+func openFile(ctx context.Context, v *view, df *manifest.DataFile, keep bool) (datafile.File, error) {
 	if err := datafile.Check(df); err != nil {
 		return nil, err
 	}
@@ -129,7 +134,11 @@ func openFile(ctx context.Context, v *view, df *manifest.DataFile) (datafile.Fil
 		return nil, err
 	}
 	short := o.Size() < df.FileSize
-	f, err := datafile.Open(ctx, o, df)
+	var meta *parquetfile.FileMeta
+	if kept, ok := v.src.Cache.Value("file", df.Path); ok {
+		meta = kept.(*parquetfile.FileMeta)
+	}
+	f, err := datafile.Reopen(ctx, o, df, meta)
 	switch {
 	case err != nil && short && ctx.Err() == nil:
 		return nil, fmt.Errorf("%d bytes where the manifest says %d: %w: %w", o.Size(), df.FileSize, ErrMissingFile, err)
@@ -140,12 +149,15 @@ func openFile(ctx context.Context, v *view, df *manifest.DataFile) (datafile.Fil
 		f.Close()
 		return nil, fmt.Errorf("%d rows where the manifest says %d: %w", f.NumRows(), df.RecordCount, ErrMissingFile)
 	}
+	if m := f.Meta(); keep && m != nil && m != meta {
+		v.src.Cache.Keep("file", df.Path, m, m.MemoryBytes())
+	}
 	return f, nil
 }
 
 func (r *fileReader) open(ctx context.Context) (err error) {
 	df := r.ft.Data.File
-	if r.file, err = openFile(ctx, r.v, df); err != nil {
+	if r.file, err = openFile(ctx, r.v, df, r.x.keep); err != nil {
 		return err
 	}
 	defer func() {
@@ -164,16 +176,60 @@ func (r *fileReader) open(ctx context.Context) (err error) {
 		if !keep {
 			continue
 		}
-		r.groups = append(r.groups, g)
+		if err := r.addGroup(ctx, g); err != nil {
+			return err
+		}
 	}
 	if r.lay, err = newLayout(r); err != nil {
 		return err
 	}
 	r.spans = spans{groups: r.groups, rows: r.batchRows()}
 	if len(r.lay.first) > 0 && len(r.groups) > 0 {
-		r.first, err = r.cursor(ctx, r.lay.first, r.groups, r.x.sparse)
+		r.first, err = r.cursor(ctx, r.lay.first, r.groups, r.rows, r.sparse())
 	}
 	return err
+}
+
+// addGroup adds a row group to those read, or the rows of it that its page index
+// does not rule out.
+func (r *fileReader) addGroup(ctx context.Context, g parquetfile.RowGroup) error {
+	whole := parquetfile.RowRange{First: g.FirstRow, Rows: g.Rows}
+	ranges, known := []parquetfile.RowRange(nil), false
+	if len(r.v.pruned) > 0 && r.v.canProbe(r.file) {
+		var err error
+		ranges, known, err = r.file.KeepRows(ctx, g.Index, r.v.pruned, func(m *parquetfile.PageMetrics) bool {
+			return r.v.filter.MightMatch(m)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case known && len(ranges) == 0:
+		return nil
+	case known && ranges[0] != whole:
+		r.partly = true
+	case !known:
+		ranges = []parquetfile.RowRange{whole}
+	}
+	r.groups, r.rows = append(r.groups, g), append(r.rows, ranges...)
+	return nil
+}
+
+// sparse reports whether so few rows are left that pages are best read one by
+// one.
+func (r *fileReader) sparse() bool {
+	if r.x.sparse || !r.partly {
+		return r.x.sparse
+	}
+	left, all := int64(0), int64(0)
+	for _, g := range r.groups {
+		all += g.Rows
+	}
+	for _, x := range r.rows {
+		left += x.Rows
+	}
+	return left < all/4
 }
 
 func (r *fileReader) keepGroup(ctx context.Context, group int) (bool, error) {
@@ -197,7 +253,7 @@ func (r *fileReader) batchRows() int {
 	return int(n)
 }
 
-func (r *fileReader) cursor(ctx context.Context, cols []column, groups []parquetfile.RowGroup, sparse bool) (datafile.Cursor, error) {
+func (r *fileReader) cursor(ctx context.Context, cols []column, groups []parquetfile.RowGroup, rows []parquetfile.RowRange, sparse bool) (datafile.Cursor, error) {
 	o := &parquetfile.ReadOptions{
 		Fields:      fieldsOf(cols),
 		Constants:   r.lay.constants,
@@ -209,6 +265,9 @@ func (r *fileReader) cursor(ctx context.Context, cols []column, groups []parquet
 	}
 	for i, g := range groups {
 		o.RowGroups[i] = g.Index
+	}
+	if r.partly {
+		o.Rows = rows
 	}
 	return r.file.Read(ctx, o)
 }
@@ -287,19 +346,26 @@ func (r *fileReader) readSecond(ctx context.Context, pos int64, n int, sel *bitm
 		if i == len(r.groups) {
 			return nil, fmt.Errorf("no row group has row %d: %w", pos, parquetfile.ErrCorrupt)
 		}
+		k := 0 // ranges passed over
+		for k < len(r.rows) && r.rows[k].First+r.rows[k].Rows <= pos {
+			k++
+		}
 		var err error
-		if r.second, err = r.cursor(ctx, r.lay.second, r.groups[i:], r.x.sparse || rows < n/sparseSelection); err != nil {
+		if r.second, err = r.cursor(ctx, r.lay.second, r.groups[i:], r.rows[k:], r.sparse() || rows < n/sparseSelection); err != nil {
 			return nil, err
 		}
-		for p := r.groups[i].FirstRow; p < pos; {
+		for p := int64(-1); ; {
 			q, m := r.second.Peek()
-			if q != p || m == 0 {
-				return nil, fmt.Errorf("columns are out of step at row %d: %w", p, parquetfile.ErrCorrupt)
+			if q == pos {
+				break
+			}
+			if q > pos || q <= p || m == 0 {
+				return nil, fmt.Errorf("columns are out of step at row %d: %w", pos, parquetfile.ErrCorrupt)
 			}
 			if err := r.pass(ctx, m); err != nil {
 				return nil, err
 			}
-			p += int64(m)
+			p = q
 		}
 		r.skipped = nil
 	}

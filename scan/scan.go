@@ -45,7 +45,8 @@ type Source struct {
 	Metadata *metadata.Table
 	// Name of the table, for messages.
 	Name string
-	// Cache keeps manifests; nil reads them afresh.
+	// Cache keeps manifests, and for look-ups what files say of their pages and
+	// the positions deleted; nil reads them afresh.
 	Cache *snapshot.Cache
 }
 

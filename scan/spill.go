@@ -92,7 +92,7 @@ func (t *equality) pass(ctx context.Context, c *deleteCache, table *deletes.Equa
 
 // deadRows adds to p the rows of one file that a table removes.
 func (t *equality) deadRows(ctx context.Context, v *view, ft *FileTask, table *deletes.EqualityTable, p *deletes.Positions) error {
-	f, err := openFile(ctx, v, ft.Data.File)
+	f, err := openFile(ctx, v, ft.Data.File, false)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (t *equality) deadRows(ctx context.Context, v *view, ft *FileTask, table *d
 		cols[i].field = t.leaves[i].root
 	}
 	r := &fileReader{v: v, ft: ft, file: f, spans: spans{rows: v.opts.BatchRows}, lay: layout{constants: identityValues(v, ft)}}
-	cur, err := r.cursor(ctx, cols, f.RowGroups(), false)
+	cur, err := r.cursor(ctx, cols, f.RowGroups(), nil, false)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,9 @@ type view struct {
 	arrow     *arrow.Schema
 	filter    *expr.Bound // nil without one
 	// probes are values one of which a column of every matching row has.
-	probes  []probe
+	probes []probe
+	// pruned are the columns filtered on, as page indexes are asked for them.
+	pruned  []schema.Field
 	mapping *schema.NameMapping
 	mem     memory.Allocator
 }
@@ -72,6 +74,11 @@ func newView(src Source, o *Options) (*view, error) {
 			return nil, fmt.Errorf("filter: %w", err)
 		}
 		v.probes = probesOf(v.filter)
+		for _, id := range v.filter.FieldIDs() {
+			if f, ok := v.base.FieldByID(id); ok {
+				v.pruned = append(v.pruned, *f)
+			}
+		}
 	}
 	if m := t.Property("schema.name-mapping.default", ""); m != "" {
 		if v.mapping, err = schema.ParseNameMapping([]byte(m)); err != nil {

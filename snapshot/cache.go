@@ -33,11 +33,13 @@ const (
 	cacheList cacheKind = iota
 	cacheManifest
 	cacheKeys
+	cacheOther
 )
 
 type cacheKey struct {
-	kind cacheKind
-	path string
+	kind  cacheKind
+	space string // of values kept for others
+	path  string
 }
 
 type cacheItem struct {
@@ -59,12 +61,16 @@ func NewCache(maxBytes int64) *Cache {
 }
 
 func (c *Cache) get(kind cacheKind, path string) (any, bool) {
+	return c.lookup(cacheKey{kind: kind, path: path})
+}
+
+func (c *Cache) lookup(key cacheKey) (any, bool) {
 	if c == nil {
 		return nil, false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	el, ok := c.mu.items[cacheKey{kind, path}]
+	el, ok := c.mu.items[key]
 	if !ok {
 		return nil, false
 	}
@@ -73,17 +79,20 @@ func (c *Cache) get(kind cacheKind, path string) (any, bool) {
 }
 
 func (c *Cache) put(kind cacheKind, path string, value any, size int64) {
+	c.insert(cacheKey{kind: kind, path: path}, value, size)
+}
+
+func (c *Cache) insert(key cacheKey, value any, size int64) {
 	if c == nil {
 		return
 	}
-	size += int64(len(path)) + 200 // of the bookkeeping
+	size += int64(len(key.path)) + 200 // of the bookkeeping
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// One huge manifest must not push out everything else.
 	if size > c.mu.max/4 {
 		return
 	}
-	key := cacheKey{kind, path}
 	if el, ok := c.mu.items[key]; ok {
 		c.remove(el)
 	}
@@ -99,6 +108,18 @@ func (c *Cache) remove(el *list.Element) {
 	item := c.mu.order.Remove(el).(*cacheItem)
 	delete(c.mu.items, item.key)
 	c.mu.size -= item.size
+}
+
+// Value returns what was kept of a file by Keep. Each kind of value has a space
+// of its own.
+func (c *Cache) Value(space, path string) (any, bool) {
+	return c.lookup(cacheKey{cacheOther, space, path})
+}
+
+// Keep keeps a value made of a file that never changes, which takes size bytes.
+// It is shared from then on.
+func (c *Cache) Keep(space, path string, value any, size int64) {
+	c.insert(cacheKey{cacheOther, space, path}, value, size)
 }
 
 func (c *Cache) putList(path string, files []*manifest.File) {

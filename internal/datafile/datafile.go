@@ -15,6 +15,7 @@ import (
 	"github.com/frazildb/frazil/internal/parquetfile"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/objstore"
+	"github.com/frazildb/frazil/schema"
 )
 
 // ErrUnsupported: the file is of a format, or has a feature, that is not read.
@@ -46,6 +47,11 @@ type File interface {
 	RowGroups() []parquetfile.RowGroup
 	// MightContain reports whether a row group may hold a value.
 	MightContain(ctx context.Context, rowGroup, fieldID int, value any) (bool, error)
+	// KeepRows returns the rows of a row group for which keep is true, going by
+	// page indexes; false when the format has none.
+	KeepRows(ctx context.Context, rowGroup int, fields []schema.Field, keep func(*parquetfile.PageMetrics) bool) ([]parquetfile.RowRange, bool, error)
+	// Meta returns what may be kept to open the file again, nil for nothing.
+	Meta() *parquetfile.FileMeta
 	// Read starts a Cursor.
 	Read(ctx context.Context, opts *parquetfile.ReadOptions) (Cursor, error)
 	Close() error
@@ -63,6 +69,11 @@ type Cursor interface {
 // on, also when Open fails. Errors about files that are cut off wrap
 // io.ErrUnexpectedEOF, those about features that are not read ErrUnsupported.
 func Open(ctx context.Context, o objstore.Object, df *manifest.DataFile) (File, error) {
+	return Reopen(ctx, o, df, nil)
+}
+
+// Reopen is Open with what was kept of the same file (File.Meta), or nil.
+func Reopen(ctx context.Context, o objstore.Object, df *manifest.DataFile, meta *parquetfile.FileMeta) (File, error) {
 	if err := Check(df); err != nil {
 		_ = o.Close()
 		return nil, err
@@ -74,7 +85,7 @@ func Open(ctx context.Context, o objstore.Object, df *manifest.DataFile) (File, 
 		}
 		return avroFile{f}, nil
 	}
-	f, err := parquetfile.Open(ctx, o, nil)
+	f, err := parquetfile.Open(ctx, o, &parquetfile.OpenOptions{Meta: meta})
 	if err != nil {
 		return nil, mark(err)
 	}
@@ -102,7 +113,18 @@ func (f parquetFile) Read(ctx context.Context, opts *parquetfile.ReadOptions) (C
 	return c, nil
 }
 
+func (f parquetFile) KeepRows(ctx context.Context, rowGroup int, fields []schema.Field, keep func(*parquetfile.PageMetrics) bool) ([]parquetfile.RowRange, bool, error) {
+	ranges, err := f.File.KeepRows(ctx, rowGroup, fields, keep)
+	return ranges, true, err
+}
+
 type avroFile struct{ *avrodata.File }
+
+func (avroFile) KeepRows(context.Context, int, []schema.Field, func(*parquetfile.PageMetrics) bool) ([]parquetfile.RowRange, bool, error) {
+	return nil, false, nil
+}
+
+func (avroFile) Meta() *parquetfile.FileMeta { return nil }
 
 // RowGroups returns the blocks as row groups.
 func (f avroFile) RowGroups() []parquetfile.RowGroup {

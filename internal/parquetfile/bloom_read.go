@@ -295,9 +295,9 @@ func (f *File) probe(ctx context.Context, key bloomKey, c *chunkMeta, hash uint6
 // filter finds the filter of a chunk; its size is 0 when it is of a kind not
 // known here.
 func (f *File) filter(ctx context.Context, key bloomKey, c *chunkMeta) (*bloomFilter, error) {
-	f.blooms.Lock()
-	b := f.blooms.filters[key]
-	f.blooms.Unlock()
+	f.shared.blooms.Lock()
+	b := f.shared.blooms.filters[key]
+	f.shared.blooms.Unlock()
 	if b != nil {
 		return b, nil
 	}
@@ -331,12 +331,12 @@ func (f *File) filter(ctx context.Context, key bloomKey, c *chunkMeta) (*bloomFi
 			}
 		}
 	}
-	f.blooms.Lock()
-	defer f.blooms.Unlock()
-	if f.blooms.filters == nil {
-		f.blooms.filters = map[bloomKey]*bloomFilter{}
+	f.shared.blooms.Lock()
+	defer f.shared.blooms.Unlock()
+	if f.shared.blooms.filters == nil {
+		f.shared.blooms.filters = map[bloomKey]*bloomFilter{}
 	}
-	f.blooms.filters[key] = b
+	f.shared.blooms.filters[key] = b
 	return b, nil
 }
 

@@ -96,10 +96,13 @@ type chunkMeta struct {
 	bloomLength  int32
 	indexOffset  int64
 	indexLength  int32
-	otherFile    bool
-	encrypted    bool
-	hasMeta      bool
-	unencoded    int64 // bytes of a byte-array column's values unencoded; 0 unknown
+	// The column index, as indexOffset and indexLength are the offset index.
+	columnIndexOffset int64
+	columnIndexLength int32
+	otherFile         bool
+	encrypted         bool
+	hasMeta           bool
+	unencoded         int64 // bytes of a byte-array column's values unencoded; 0 unknown
 }
 
 // start returns where the chunk's first page is.
@@ -403,6 +406,10 @@ func (r *thriftReader) columnChunk() chunkMeta {
 			c.indexOffset = r.i64()
 		case id == 5 && t == wireI32:
 			c.indexLength = r.i32()
+		case id == 6 && t == wireI64:
+			c.columnIndexOffset = r.i64()
+		case id == 7 && t == wireI32:
+			c.columnIndexLength = r.i32()
 		case id == 8 && t == wireStruct:
 			c.encrypted = true
 			r.skip(t)

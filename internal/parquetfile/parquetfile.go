@@ -103,6 +103,9 @@ type ReadOptions struct {
 	NameMapping *schema.NameMapping
 	// RowGroups are the indexes to read, nil all, in file order.
 	RowGroups []int
+	// Rows limits reading to these rows of the file, ascending and apart; nil is
+	// all. Pages outside are not read where the file has an offset index.
+	Rows []RowRange
 	// BatchRows is the most rows of a batch; default 65,536.
 	BatchRows int
 	// Sparse says only few pages will be wanted: read pages one by one instead

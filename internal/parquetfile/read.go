@@ -1,12 +1,12 @@
 package parquetfile
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"sync"
 
 	"github.com/parquet-go/parquet-go/format"
 
@@ -34,6 +34,8 @@ type OpenOptions struct {
 	// ReadAhead is the most bytes read at once of a column chunk; default 2 MiB.
 	// It is what a cursor holds per column; distant stores want more.
 	ReadAhead int
+	// Meta is what was kept of the same file (File.Meta): it is not read again.
+	Meta *FileMeta
 }
 
 // RowGroup describes a row group of a File.
@@ -57,11 +59,12 @@ type File struct {
 	hasIDs    bool
 	maxPage   int64
 	readAhead int
+	shared    *FileMeta
 
-	blooms struct {
-		sync.Mutex
-		filters map[bloomKey]*bloomFilter
-	}
+	// tail is the end of the file, read for the footer, from tailOff on: indexes
+	// are often in it.
+	tail    []byte
+	tailOff int64
 }
 
 const (
@@ -97,6 +100,9 @@ func Open(ctx context.Context, o objstore.Object, opts *OpenOptions) (f *File, e
 		}
 	}()
 	defer f.guard(&err)
+	if opts != nil && f.adopt(opts.Meta) {
+		return f, nil
+	}
 	end, err := f.readFooter(ctx, maxFooter)
 	if err != nil {
 		return nil, err
@@ -124,6 +130,7 @@ func (f *File) readFooter(ctx context.Context, maxFooter int64) (int64, error) {
 	if err := readFull(ctx, f.o, tail, f.size-n); err != nil {
 		return 0, err
 	}
+	f.tail, f.tailOff = tail, f.size-n
 	head := tail[:4]
 	last := tail[n-8:]
 	if string(last[4:]) != magic {
@@ -144,7 +151,7 @@ func (f *File) readFooter(ctx context.Context, maxFooter int64) (int64, error) {
 	start := f.size - 8 - length
 	var raw []byte
 	if length <= n-8 {
-		raw = tail[n-8-length : n-8]
+		raw = bytes.Clone(tail[n-8-length : n-8]) // kept longer than the tail
 	} else {
 		raw = make([]byte, length)
 		k := length - (n - 8)
@@ -204,6 +211,7 @@ func (f *File) check(end int64) error {
 	if rows != f.meta.rows {
 		return fmt.Errorf("row groups of %d rows in a file of %d", rows, f.meta.rows)
 	}
+	f.share(f.size - end)
 	return nil
 }
 

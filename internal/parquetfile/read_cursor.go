@@ -42,6 +42,8 @@ type Cursor struct {
 	batch   int     // rows of a batch in this row group
 	begun   bool    // this row group's columns are set up
 	indexed bool    // and its offset indexes are loaded
+	wanted  []RowRange
+	until   int64 // of the row group: the end of the range row is in
 	err     error
 	list    []int32 // scratch of next
 }
@@ -52,7 +54,7 @@ func (f *File) Read(ctx context.Context, opts *ReadOptions) (c *Cursor, err erro
 	if opts == nil {
 		opts = &ReadOptions{}
 	}
-	c = &Cursor{f: f, sparse: opts.Sparse, most: opts.BatchRows, mem: opts.Allocator, groups: opts.RowGroups}
+	c = &Cursor{f: f, sparse: opts.Sparse, most: opts.BatchRows, mem: opts.Allocator, groups: opts.RowGroups, wanted: opts.Rows}
 	if c.most <= 0 {
 		c.most = defaultBatchRows
 	}
@@ -79,6 +81,9 @@ func (f *File) Read(ctx context.Context, opts *ReadOptions) (c *Cursor, err erro
 		fields[i] = schema.ArrowField(fl)
 		types[i] = fields[i].Type
 	}
+	if err := checkRanges(opts.Rows, f.meta.rows); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.o.URI(), err)
+	}
 	c.schema = arrow.NewSchema(fields, nil)
 	r := newResolver(f, opts, c.mem)
 	if c.cols, err = r.fields(f.root, opts.Fields, types, nil); err != nil {
@@ -89,9 +94,16 @@ func (f *File) Read(ctx context.Context, opts *ReadOptions) (c *Cursor, err erro
 	return c, nil
 }
 
-// size moves past empty row groups and sets the rows of a batch.
+// size moves to the next row wanted, past row groups without any, and sets the
+// rows of a batch.
 func (c *Cursor) size() {
-	for c.at < len(c.groups) && c.f.meta.groups[c.groups[c.at]].rows == c.row {
+	for c.at < len(c.groups) {
+		i := c.groups[c.at]
+		base, rows := c.first[i], c.f.meta.groups[i].rows
+		from, to := rangeAt(c.wanted, base+c.row, base+rows)
+		if c.row, c.until = from-base, to-base; c.row < rows {
+			break
+		}
 		c.at++
 		c.row, c.begun, c.indexed = 0, false, false
 	}
@@ -108,13 +120,13 @@ func (c *Cursor) size() {
 }
 
 // Peek reports the file position of the next row and how many rows the next
-// batch will span (never across row groups); n == 0 at the end.
+// batch will span (never across row groups or ranges); n == 0 at the end.
 func (c *Cursor) Peek() (pos int64, n int) {
 	if c.at == len(c.groups) {
 		return c.f.meta.rows, 0
 	}
 	g := c.groups[c.at]
-	return c.first[g] + c.row, int(min(int64(c.batch), c.f.meta.groups[g].rows-c.row))
+	return c.first[g] + c.row, int(min(int64(c.batch), c.until-c.row))
 }
 
 // Next reads that span. With sel nil, all its rows; else only rows whose bit is
@@ -158,11 +170,12 @@ func (c *Cursor) next(ctx context.Context, n, rows int, mask *bitmap.Bitmap) (b 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := c.begin(ctx, mask != nil); err != nil {
+	if err := c.begin(ctx, mask != nil || c.wanted != nil); err != nil {
 		return nil, err
 	}
 	for _, l := range c.leaves {
 		l.startBatch(rows)
+		l.row = c.row // rows between ranges are passed over
 		if err := l.read(ctx, n, sel); err != nil {
 			return nil, err
 		}
@@ -271,13 +284,14 @@ func (c *Cursor) ranges(g *rowGroupMeta) {
 	}
 }
 
-// loadIndexes reads the offset indexes of columns. A missing or implausible
-// index is as good as none: pages are counted then.
+// loadIndexes takes the offset indexes of columns, reading those not at hand at
+// once if they are side by side.
 func (c *Cursor) loadIndexes(ctx context.Context, leaves []*leafReader) error {
+	f := c.f
 	from, to := int64(-1), int64(0)
 	for _, l := range leaves {
 		m := l.meta
-		if m.indexOffset < 4 || m.indexLength <= 0 || m.indexOffset > c.f.size-int64(m.indexLength) {
+		if !f.hasOffsets(m) || f.keptOffsets(c.key(l)) != nil {
 			continue
 		}
 		if from < 0 || m.indexOffset < from {
@@ -285,54 +299,31 @@ func (c *Cursor) loadIndexes(ctx context.Context, leaves []*leafReader) error {
 		}
 		to = max(to, m.indexOffset+int64(m.indexLength))
 	}
-	if from < 0 {
-		return nil
-	}
 	var all []byte
-	if to-from <= 1<<20 { // one read for all, as they are side by side
-		all = make([]byte, to-from)
-		if err := readFull(ctx, c.f.o, all, from); err != nil {
+	if from >= 0 && to-from <= 1<<20 {
+		var err error
+		if all, err = f.at(ctx, from, int(to-from)); err != nil {
 			return err
 		}
 	}
 	for _, l := range leaves {
 		m := l.meta
-		if m.indexOffset < 4 || m.indexLength <= 0 || m.indexOffset > c.f.size-int64(m.indexLength) {
-			continue
+		if all != nil && f.hasOffsets(m) && f.keptOffsets(c.key(l)) == nil {
+			f.keepOffsets(c.key(l), all[m.indexOffset-from:][:m.indexLength], m, l.rows)
 		}
-		var b []byte
-		if all != nil {
-			b = all[m.indexOffset-from:][:m.indexLength]
-		} else {
-			b = make([]byte, m.indexLength)
-			if err := readFull(ctx, c.f.o, b, m.indexOffset); err != nil {
-				return err
-			}
+		pages, err := f.offsets(ctx, c.key(l), m, l.rows)
+		if err != nil {
+			return err
 		}
-		pages, err := decodeOffsetIndex(b)
-		if err == nil && plausible(pages, l) {
-			l.index = pages
-			if c.sparse {
-				l.src.window = 0
-			}
+		if l.index = pages; pages != nil && c.sparse {
+			l.src.window = 0
 		}
 	}
 	return nil
 }
 
-// plausible reports whether an offset index describes its column chunk.
-func plausible(pages []pageLocation, l *leafReader) bool {
-	end := l.src.off
-	row := int64(-1)
-	for i, p := range pages {
-		if p.offset < end || p.size <= 0 || int64(p.size) > l.src.off+l.src.size-p.offset ||
-			p.firstRow <= row || i == 0 && p.firstRow != 0 {
-			return false
-		}
-		end, row = p.offset+int64(p.size), p.firstRow
-	}
-	return len(pages) > 0 && row < l.rows
-}
+// key names the chunk a column is at.
+func (c *Cursor) key(l *leafReader) bloomKey { return bloomKey{c.groups[c.at], l.node.leaf} }
 
 // Close releases the cursor's buffers. Batches stay valid.
 func (c *Cursor) Close() {
