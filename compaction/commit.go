@@ -369,7 +369,7 @@ func (a *attempt) sameEquality(p *piece, valid []bool, outputs []*manifest.Entry
 	}
 	later := func(e *manifest.Entry) map[string]bool {
 		f := *e.File
-		f.Metrics = manifest.Metrics{} // nothing is to be pruned
+		f.Metrics, f.Path = manifest.Metrics{}, "" // nothing is to be pruned, nor matched by path
 		d, err := a.state.index.For(&manifest.Entry{SequenceNumber: max(seq, e.SequenceNumber), File: &f})
 		if err != nil {
 			return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -251,6 +252,82 @@ func TestK5Evolution(t *testing.T) {
 	}
 }
 
+// respec changes the partitioning to so many buckets, 0 for none.
+func (w *world) respec(buckets int) {
+	w.t.Helper()
+	_, _, err := w.rival.CommitUpdates(w.ctx, func(*catalog.Entry) ([]metadata.Update, []metadata.Requirement, error) {
+		var spec partition.Spec
+		if buckets > 0 {
+			spec.Fields = []partition.Field{{
+				SourceIDs: []int{1}, Name: fmt.Sprintf("b%d", buckets), Transform: partition.Transform{Kind: partition.BucketTransform, Param: buckets},
+			}}
+		}
+		return []metadata.Update{metadata.AddSpec{Spec: spec}, metadata.SetDefaultSpec{SpecID: metadata.LastAdded}}, nil, nil
+	})
+	w.must(err)
+}
+
+// TestK5Spec: the partitioning changes before and while a compaction is at work;
+// old files move to the new partitions, beside a writer of either encoding.
+func TestK5Spec(t *testing.T) {
+	eachKind(t, func(t *testing.T, version int, enc table.Encoding) {
+		w := newWorld(t, worldOptions{version: version, seed: 14})
+		for _, buckets := range []int{0, 3, 2} {
+			for range 3 {
+				w.write(enc, w.random(30, 80))
+			}
+			w.respec(buckets)
+		}
+		w.between(func() { w.write(enc, w.random(30, 80)) })
+		rep := w.compact(&compaction.Options{MaxRounds: 1})
+		w.check("moved")
+		if enc == table.EncodingPosition && (rep.FilesRewritten == 0 || rep.Carried == 0) {
+			t.Errorf("%+v", *rep)
+		}
+		w.between(func() { w.respec(3); w.write(enc, w.random(30, 80)) })
+		w.compact(&compaction.Options{MaxRounds: 6})
+		w.check("moved again")
+		w.compact(&compaction.Options{MaxRounds: 6})
+		w.settled(nil)
+		s, err := compaction.Load(w.ctx, w.tab, "main")
+		w.must(err)
+		for _, f := range s.Files {
+			if f.Data.File.SpecID != s.Metadata.DefaultSpecID {
+				t.Errorf("%s has spec %d", f.Data.File.Path, f.Data.File.SpecID)
+			}
+		}
+	})
+}
+
+// TestBadFile: a corrupt and a vanished input are left alone, with an error that
+// names them; all others are rewritten.
+func TestBadFile(t *testing.T) {
+	w := newWorld(t, worldOptions{version: 3, seed: 15})
+	for i := range int64(6) {
+		w.write(table.EncodingPosition, map[int64]string{i: "x"})
+	}
+	w.must(w.tab.Refresh(w.ctx))
+	s, err := compaction.Load(w.ctx, w.tab, "main")
+	w.must(err)
+	bad, gone := s.Files[1].Data.File, s.Files[3].Data.File
+	data, err := objstore.ReadAll(w.ctx, w.store, bad.Path, 0)
+	w.must(err)
+	for i := range data[4 : len(data)/2] {
+		data[4+i] ^= 0x5a
+	}
+	w.must(w.store.Put(w.ctx, bad.Path, data, nil))
+	w.must(w.store.Delete(w.ctx, gone.Path))
+	rep := w.compact(&compaction.Options{MaxRounds: 1})
+	if len(rep.Skipped) != 2 || rep.FilesRewritten != 4 || rep.FilesAdded != 1 {
+		t.Errorf("%+v", *rep)
+	}
+	for _, s := range rep.Skipped {
+		if s.Path != bad.Path && s.Path != gone.Path || !strings.Contains(s.Err.Error(), s.Path) {
+			t.Errorf("%s: %v", s.Path, s.Err)
+		}
+	}
+}
+
 // TestK6Upgrade: the table becomes version 3 between plan and commit; deletes to
 // carry over are then written as deletion vectors.
 func TestK6Upgrade(t *testing.T) {
@@ -354,6 +431,8 @@ func interleave(t *testing.T, seed uint64) {
 			w.must(w.rival.Refresh(w.ctx))
 			_, err := compaction.Compact(w.ctx, w.rival, options())
 			w.must(err)
+		case 1:
+			w.respec(r.IntN(4))
 		default:
 			for range 1 + r.IntN(2) {
 				w.write(enc(), w.random(15, 60))
@@ -365,6 +444,9 @@ func interleave(t *testing.T, seed uint64) {
 		for range r.IntN(4) {
 			w.write(enc(), w.random(20, 60))
 		}
+		if r.IntN(6) == 0 {
+			w.respec(r.IntN(4))
+		}
 		w.compact(options())
 		w.check("after")
 		if t.Failed() {
@@ -372,7 +454,7 @@ func interleave(t *testing.T, seed uint64) {
 		}
 	}
 	w.cat.before = nil
-	w.compact(nil)
+	w.compact(&compaction.Options{MaxRounds: 5})
 	w.check("at the end")
 	w.settled(nil)
 }
