@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -20,8 +21,8 @@ import (
 //	'm'                          state: version, snapshot, sequence, next ordinal,
 //	                             keys, runs (8 bytes LE each), identity
 //
-// Each commit writes one sorted run with all it changes, the state too. Keys are
-// looked up in order, behind a bloom filter, which answers for most keys that
+// Commits gather in memory; then one sorted run is written with all they
+// changed, the state too. Keys are looked up in order, behind a bloom filter, which answers for most keys that
 // are new.
 type disk struct {
 	db *kv.DB
@@ -33,7 +34,9 @@ type disk struct {
 	runs    int64 // written so far
 	dead    []uint32
 	filter  filter
+	keys    []deletes.Digest // scratch
 	scratch []entry
+	sorted  []entry // scratch of sort
 }
 
 const diskVersion = 1
@@ -209,7 +212,7 @@ func (d *disk) find(ctx context.Context, keys []deletes.Digest, f func(l loc)) (
 			d.scratch = append(d.scratch, entry{key: k})
 		}
 	}
-	sortEntries(d.scratch)
+	d.scratch = d.sort(d.scratch)
 	it, err := d.db.Iter()
 	if err != nil {
 		return err
@@ -235,22 +238,37 @@ func (d *disk) find(ctx context.Context, keys []deletes.Digest, f func(l loc)) (
 	return nil
 }
 
-// commit writes what a commit changed.
-func (d *disk) commit(c *deletes.IndexCommit, ords []uint32, files []fileInfo, s state) error {
-	d.scratch = d.scratch[:0]
-	for i, k := range c.Keys {
-		l := gone
-		if p := c.Places[i]; p.File >= 0 {
-			l = makeLoc(ords[p.File], p.Position)
+// sort sorts entries, and returns them in e or in another slice, valid until the
+// next call. e must not be used any more but for the next call.
+func (d *disk) sort(e []entry) []entry {
+	n := bits.Len(uint(len(e))) - 2
+	if n < 6 {
+		slices.SortFunc(e, compareEntries)
+		return e
+	}
+	// By their first bits into as many buckets as hold a few entries each.
+	n = min(n, 18)
+	at := make([]int32, 1<<n+1)
+	for i := range e {
+		at[e[i].key[0]>>(64-n)+1]++
+	}
+	for i := 1; i < len(at); i++ {
+		at[i] += at[i-1]
+	}
+	out := slices.Grow(d.sorted[:0], len(e))[:len(e)]
+	from := slices.Clone(at)
+	for i := range e {
+		b := e[i].key[0] >> (64 - n)
+		out[from[b]] = e[i]
+		from[b]++
+	}
+	for i := range at[1:] {
+		if bucket := out[at[i]:at[i+1]]; len(bucket) > 1 {
+			slices.SortFunc(bucket, compareEntries)
 		}
-		d.scratch = append(d.scratch, entry{k, l})
 	}
-	sortEntries(d.scratch)
-	ch := &change{entries: d.scratch, files: map[uint32]fileInfo{}, state: s, next: len(files)}
-	for _, ord := range ords {
-		ch.files[ord] = files[ord]
-	}
-	return d.write(ch)
+	d.sorted = e
+	return out
 }
 
 // eachKey calls f with all keys.

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 
 	"github.com/frazildb/frazil/deletes"
@@ -48,9 +47,13 @@ type Index struct {
 	files   []fileInfo
 	alive   []bool
 	covered map[string]uint32 // by path
+	// mem has everything, or, with a disk, the changes of commits not written
+	// there yet: what it says of a key is all there is to say. pending are the
+	// files those commits added.
 	mem     memory
-	disk    *disk // nil while everything is in memory
-	full    bool  // no Dir and no room
+	disk    *disk
+	pending map[uint32]fileInfo
+	full    bool // no Dir and no room
 	stats   Stats
 	closed  bool
 	lock    io.Closer // of Dir
@@ -104,6 +107,7 @@ func (x *Index) clear() {
 	x.files, x.alive = make([]fileInfo, 1), make([]bool, 1)
 	x.covered = map[string]uint32{}
 	x.mem = memory{roomy: min(x.o.MemoryBudget/4, 64<<20)}
+	x.pending = nil
 	x.full = false
 	x.epoch++
 }
@@ -166,7 +170,7 @@ func (x *Index) Find(ctx context.Context, at *deletes.IndexState, files []delete
 		x.mem.find(keys, report)
 		return covered, ctx.Err()
 	}
-	if err := x.disk.find(ctx, keys, report); err != nil {
+	if err := x.disk.find(ctx, x.mem.findSome(keys, report, x.disk.keys[:0]), report); err != nil {
 		if ctx.Err() == nil {
 			x.reset(err)
 		}
@@ -269,9 +273,12 @@ func (l *learning) add(rows deletes.IndexRows) error {
 		return nil
 	}
 	for i, k := range rows.Keys {
-		l.run = append(l.run, entry{k, makeLoc(l.ord, rows.Positions[i])})
+		at := makeLoc(l.ord, rows.Positions[i])
+		if l.run = append(l.run, entry{k, at}); x.mem.has(k) {
+			x.mem.add(k, at, x.alive) // memory's word will replace the disk's
+		}
 	}
-	if len(l.run) >= runRows {
+	if len(l.run) >= x.runRows() {
 		l.flush(nil)
 	}
 	return nil
@@ -306,7 +313,7 @@ func (l *learning) end(at *deletes.IndexState, ok bool) {
 
 // flush writes the gathered rows to disk; files become covered with them.
 func (l *learning) flush(files map[uint32]fileInfo) bool {
-	sortEntries(l.run)
+	l.run = l.x.disk.sort(l.run)
 	l.x.disk.setAlive(l.x.alive)
 	err := l.x.disk.write(&change{entries: l.run, merge: true, files: files, state: l.x.state, next: len(l.x.files)})
 	l.run = l.run[:0]
@@ -362,25 +369,28 @@ func (x *Index) Committed(at *deletes.IndexState, c *deletes.IndexCommit) {
 		}
 	}
 	x.state = state{at.Identity, c.Snapshot, c.Sequence}
-	if x.disk != nil {
-		x.disk.setAlive(x.alive)
-		if err := x.disk.commit(c, ords, x.files, x.state); err != nil {
-			x.reset(err)
-			return
-		}
-	} else {
-		x.put(c, ords)
-	}
+	x.put(c, ords)
 	for i, f := range c.Files {
 		x.covered[f.Path] = ords[i]
+		if x.disk != nil {
+			x.pending[ords[i]] = x.files[ords[i]]
+		}
+	}
+	if x.disk != nil && int64(x.mem.n)*overlayBytes >= x.o.MemoryBudget/4 {
+		if err := x.flush(); err != nil {
+			x.reset(err)
+		}
 	}
 }
+
+// overlayBytes is what a key in memory takes, about.
+const overlayBytes = 40
 
 // put sets the places of a commit's keys, in memory.
 func (x *Index) put(c *deletes.IndexCommit, ords []uint32) {
 	x.mem.inOrder(c.Keys, func(i int) {
 		if p := c.Places[i]; p.File < 0 {
-			x.mem.remove(c.Keys[i])
+			x.mem.remove(c.Keys[i], x.alive)
 		} else {
 			x.mem.set(c.Keys[i], makeLoc(ords[p.File], p.Position), x.alive)
 		}
@@ -390,7 +400,7 @@ func (x *Index) put(c *deletes.IndexCommit, ords []uint32) {
 // supersede forgets the places that keys had, when there is no room for new ones.
 func (x *Index) supersede(c *deletes.IndexCommit) {
 	for _, k := range c.Keys {
-		x.mem.remove(k)
+		x.mem.remove(k, x.alive)
 	}
 }
 
@@ -401,7 +411,7 @@ func (x *Index) Stats() Stats {
 	s := x.stats
 	s.Keys, s.Bytes, s.Files, s.OnDisk = int64(x.mem.n), x.mem.bytes, len(x.covered), x.disk != nil
 	if x.disk != nil {
-		s.Keys, s.Bytes = x.disk.n, x.disk.filter.bytes()
+		s.Keys, s.Bytes = x.disk.n, x.mem.bytes+x.disk.filter.bytes()
 	}
 	return s
 }
@@ -431,9 +441,7 @@ type entry struct {
 }
 
 // runRows is how many rows are sorted and written to disk at once.
-const runRows = 1 << 20
-
-func sortEntries(e []entry) { slices.SortFunc(e, compareEntries) }
+func (x *Index) runRows() int { return int(min(1<<20, max(4096, x.o.MemoryBudget/8/slotBytes))) }
 
 func compareEntries(a, b entry) int {
 	for i := range a.key {

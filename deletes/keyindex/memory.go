@@ -36,6 +36,7 @@ type memory struct {
 	overflow map[deletes.Digest][]loc
 	n        int // slots taken
 	bytes    int64
+	keepGone bool   // that a key is gone is worth knowing
 	roomy    int64  // bytes up to which a part that is full doubles
 	sink     uint64 // keeps loads from being optimised away
 	order    []int32
@@ -46,7 +47,7 @@ const (
 	memParts    = 1 << memPartBits
 	minSlots    = 64
 	slotBytes   = 24
-	overBytes   = 64 // an overflow entry, about
+	overBytes   = 96 // an overflow entry, about
 )
 
 type memPart struct {
@@ -102,7 +103,7 @@ func (m *memory) grow(p *memPart, alive []bool) {
 	keep := 0
 	for i := range p.slots {
 		s := &p.slots[i]
-		if s.loc != 0 && m.prune(s, alive) {
+		if s.loc != 0 && (m.prune(s, alive) || m.keepGone) {
 			keep++
 		}
 	}
@@ -119,7 +120,7 @@ func (m *memory) grow(p *memPart, alive []bool) {
 	m.bytes += int64(size-len(old)) * slotBytes
 	p.n = 0
 	for _, s := range old {
-		if s.loc == 0 || s.loc == gone {
+		if s.loc == 0 || s.loc == gone && !m.keepGone {
 			continue
 		}
 		*p.find(s.key) = s
@@ -144,13 +145,11 @@ func (m *memory) prune(s *memSlot, alive []bool) bool {
 			left = append(left, l)
 		}
 	}
-	m.bytes -= int64(len(more)-len(left)) * 8
 	first := s.loc &^ moreFlag
 	if first == gone || !alive[first.ord()] {
 		first = gone
 		if len(left) > 0 {
 			first, left = left[len(left)-1], left[:len(left)-1]
-			m.bytes -= 8
 		}
 	}
 	if len(left) > 0 {
@@ -173,13 +172,17 @@ func (m *memory) set(k deletes.Digest, l loc, alive []bool) {
 
 func (m *memory) dropMore(s *memSlot) {
 	if s.loc&moreFlag != 0 {
-		m.bytes -= overBytes + 8*int64(len(m.overflow[s.key]))
+		m.bytes -= overBytes
 		delete(m.overflow, s.key)
 	}
 }
 
-// remove forgets a key.
-func (m *memory) remove(k deletes.Digest) {
+// remove forgets a key, or keeps in mind that it is gone.
+func (m *memory) remove(k deletes.Digest, alive []bool) {
+	if m.keepGone {
+		m.set(k, gone, alive)
+		return
+	}
 	p := &m.parts[partOf(k)]
 	if p.n == 0 {
 		return
@@ -214,7 +217,6 @@ func (m *memory) add(k deletes.Digest, l loc, alive []bool) {
 			m.bytes += overBytes
 		}
 		m.overflow[k] = append(more, l)
-		m.bytes += 8
 	}
 }
 
@@ -229,6 +231,37 @@ func (m *memory) find(keys []deletes.Digest, f func(l loc)) {
 			m.each(p.find(keys[i]), f)
 		}
 	})
+}
+
+// has reports whether there is word of a key.
+func (m *memory) has(k deletes.Digest) bool {
+	p := &m.parts[partOf(k)]
+	return p.n > 0 && p.find(k).loc != 0
+}
+
+// findSome calls f with every place of keys and appends those to rest of which
+// there is no word.
+func (m *memory) findSome(keys []deletes.Digest, f func(l loc), rest []deletes.Digest) []deletes.Digest {
+	m.inOrder(keys, func(i int) {
+		if p := &m.parts[partOf(keys[i])]; p.n > 0 {
+			if s := p.find(keys[i]); s.loc != 0 {
+				m.each(s, f)
+				return
+			}
+		}
+		rest = append(rest, keys[i])
+	})
+	return rest
+}
+
+// clear forgets all keys and keeps the room.
+func (m *memory) clear() {
+	for i := range m.parts {
+		clear(m.parts[i].slots)
+		m.parts[i].n = 0
+	}
+	m.bytes -= int64(len(m.overflow)) * overBytes
+	m.n, m.overflow = 0, nil
 }
 
 const (

@@ -52,6 +52,7 @@ func (x *Index) openDisk() error {
 	}
 	x.state = s
 	x.setFiles(files)
+	x.overlay()
 	d.setAlive(x.alive)
 	b, err := os.ReadFile(x.filterFile())
 	if err == nil {
@@ -81,7 +82,12 @@ func (x *Index) setFiles(files []fileInfo) {
 
 // forgotten tells the disk of a file that no longer counts.
 func (x *Index) forgotten(ord uint32) {
-	if x.disk != nil {
+	if x.disk == nil {
+		return
+	}
+	if _, ok := x.pending[ord]; ok {
+		delete(x.pending, ord)
+	} else {
 		x.disk.dead = append(x.disk.dead, ord)
 	}
 }
@@ -120,7 +126,7 @@ func (x *Index) toDisk() error {
 			})
 		}
 		p.slots = nil
-		if i+1 < memParts && len(c.entries) < runRows {
+		if i+1 < memParts && len(c.entries) < x.runRows() {
 			continue
 		}
 		if i+1 == memParts {
@@ -129,13 +135,49 @@ func (x *Index) toDisk() error {
 				c.files[ord] = x.files[ord]
 			}
 		}
-		sortEntries(c.entries)
+		c.entries = d.sort(c.entries)
 		if err := d.write(c); err != nil {
 			return err
 		}
 		c.entries = c.entries[:0]
 	}
-	x.mem = memory{}
+	d.sorted = nil
+	x.overlay()
+	return nil
+}
+
+// overlay makes memory ready to hold what is not on disk yet.
+func (x *Index) overlay() {
+	x.mem = memory{roomy: x.o.MemoryBudget / 8, keepGone: true}
+	x.pending = map[uint32]fileInfo{}
+}
+
+// flush writes what is in memory to disk.
+func (x *Index) flush() error {
+	e := x.disk.scratch[:0]
+	for i := range x.mem.parts {
+		p := &x.mem.parts[i]
+		for j := range p.slots {
+			s := &p.slots[j]
+			n := len(e)
+			x.mem.each(s, func(l loc) {
+				if x.alive[l.ord()] {
+					e = append(e, entry{s.key, l})
+				}
+			})
+			if len(e) == n && s.loc != 0 {
+				e = append(e, entry{s.key, gone})
+			}
+		}
+	}
+	e = x.disk.sort(e)
+	x.disk.scratch = e[:0]
+	x.disk.setAlive(x.alive)
+	if err := x.disk.write(&change{entries: e, files: x.pending, state: x.state, next: len(x.files)}); err != nil {
+		return err
+	}
+	x.mem.clear()
+	clear(x.pending)
 	return nil
 }
 
@@ -143,8 +185,13 @@ func (x *Index) close() error {
 	var err error
 	if x.disk != nil {
 		d := x.disk
+		if x.mem.n > 0 || len(x.pending) > 0 {
+			err = x.flush()
+		}
 		var b []byte
-		if b, err = d.filter.marshal(d.runs); err == nil && !d.filter.off {
+		if err != nil {
+			// The store is as it was before, and its filter is not.
+		} else if b, err = d.filter.marshal(d.runs); err == nil && !d.filter.off {
 			err = os.WriteFile(x.filterFile(), b, 0o644)
 		}
 		err = errors.Join(err, d.db.Close())
