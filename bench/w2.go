@@ -28,7 +28,7 @@ func upsertCases() []upsertCase {
 		{"mix2", 2, 3, table.EncodingPosition, 0},
 		{"mix1-index", 1, 3, table.EncodingPosition, 256 << 20},
 		{"mix2-index", 2, 3, table.EncodingPosition, 256 << 20},
-		{"mix1-index-disk", 1, 3, table.EncodingPosition, 8 << 20},
+		{"mix1-index-disk", 1, 3, table.EncodingPosition, 24 << 20},
 		{"mix1-v2", 1, 2, table.EncodingPosition, 0},
 		{"mix2-v2", 2, 2, table.EncodingPosition, 0},
 		{"mix1-v2-index", 1, 2, table.EncodingPosition, 256 << 20},

@@ -59,7 +59,7 @@ func Open(dir string, opts *Options) (d *DB, err error) {
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref()
 	po := &pebble.Options{
-		FS: fs, Cache: cache, DisableWAL: true, MemTableSize: 1 << 20, Logger: quiet{},
+		FS: fs, Cache: cache, DisableWAL: true, L0CompactionThreshold: 4, MemTableSize: 1 << 20, Logger: quiet{},
 		FormatMajorVersion: pebble.FormatNewest, MaxOpenFiles: 256,
 		Merger: &pebble.Merger{
 			Name: "frazil.concat",
@@ -73,6 +73,9 @@ func Open(dir string, opts *Options) (d *DB, err error) {
 			DataCorruption:  func(info pebble.DataCorruptionInfo) { fs.fail(info.Details) },
 			BackgroundError: fs.fail,
 		},
+	}
+	for i := range po.TargetFileSizes {
+		po.TargetFileSizes[i] = 32 << 20
 	}
 	for i := range po.Levels {
 		po.Levels[i].BlockSize = 4 << 10
