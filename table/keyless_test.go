@@ -19,7 +19,8 @@ func TestKeylessNested(t *testing.T) {
 	ctx := context.Background()
 	for _, budget := range []int64{1, 0} {
 		tab, err := table.Create(ctx, catalog.NewFiles(objstore.NewMemory("mem://keyless"), nil), "k.t", &schema.Schema{Fields: []schema.Field{
-			{Name: "s", Type: schema.String}, {Name: "f", Type: schema.Double},
+			{Name: "s", Type: schema.String},
+			{Name: "f", Type: schema.Double},
 			{Name: "l", Type: schema.List(schema.Field{Type: schema.Int})},
 			{Name: "m", Type: schema.Map(schema.Field{Type: schema.String}, schema.Field{Type: schema.Long})},
 			{Name: "p", Type: schema.Struct(schema.Field{Name: "x", Type: schema.Int}, schema.Field{Name: "y", Type: schema.String})},
