@@ -23,6 +23,8 @@ type EqualityTable struct {
 	hasher *Hasher
 	o      EqualityOptions
 	bytes  atomic.Int64
+	dense  *dense      // nil for none
+	hashed atomic.Bool // some key is in the shards
 	shards [shardCount]shard
 }
 
@@ -77,6 +79,12 @@ type EqualityOptions struct {
 	// Parts, a power of two, makes a table of only those keys that hash to Part;
 	// the others are as if never added. 0 is one part.
 	Parts, Part uint64
+	// Rows is about how many deletes will be added, 0 for unknown. Low and High
+	// are between which integers the keys of a single integer column lie, as far
+	// as is known; when they lie close together a table of them is much faster.
+	// Others may be added all the same.
+	Rows      int64
+	Low, High int64
 }
 
 // NewEqualityTable returns an empty table on the given key columns; their types
@@ -93,7 +101,9 @@ func NewEqualityTable(fields []schema.Field, opts *EqualityOptions) (*EqualityTa
 	if err != nil {
 		return nil, fmt.Errorf("equality deletes: %w", err)
 	}
-	return &EqualityTable{hasher: h, o: o}, nil
+	t := &EqualityTable{hasher: h, o: o}
+	t.newDense(fields)
+	return t, nil
 }
 
 // Fields returns the key columns, in the order that Add and Dead take them; they
@@ -105,6 +115,10 @@ func (t *EqualityTable) Add(cols []arrow.Array, seq int64) error {
 	if seq <= 0 {
 		return nil // no data file is older
 	}
+	if t.dense != nil && t.dense.add(cols[0], seq) {
+		return nil
+	}
+	// Also those that dense has: they are few where some are not.
 	return t.AddDigests(t.hasher.Hash(cols, nil), seq)
 }
 
@@ -119,6 +133,9 @@ func (t *EqualityTable) AddDigests(keys []Digest, seq int64) error {
 			}
 		}
 		keys = keys[:n]
+	}
+	if len(keys) > 0 {
+		t.hashed.Store(true)
 	}
 	// Keys of one shard together, so that each shard is locked once.
 	var ends [shardCount]int
@@ -226,6 +243,8 @@ func (t *EqualityTable) Release() {
 	for i := range t.shards {
 		t.shards[i].tags, t.shards[i].slots, t.shards[i].n = nil, nil, 0
 	}
+	t.dense = nil
+	t.hashed.Store(false)
 	if n := t.bytes.Swap(0); n > 0 && t.o.Account != nil {
 		t.o.Account(-n)
 	}
@@ -234,8 +253,8 @@ func (t *EqualityTable) Release() {
 // Hasher returns the table's hasher.
 func (t *EqualityTable) Hasher() *Hasher { return t.hasher }
 
-// Seq returns the highest sequence number a key was deleted at, 0 for none.
-func (t *EqualityTable) Seq(key Digest) int64 {
+// seq returns the highest sequence number the shards have of a key, 0 for none.
+func (t *EqualityTable) seq(key Digest) int64 {
 	if at := t.shards[key[0]>>(64-shardBits)].find(&key); at != nil {
 		return at.seq
 	}
@@ -249,6 +268,9 @@ const deadRows = 4096
 // file with data sequence number fileSeq was written.
 func (t *EqualityTable) Dead(cols []arrow.Array, fileSeq int64, live *bitmap.Bitmap) {
 	if len(cols) == 0 {
+		return
+	}
+	if t.dense != nil && t.dense.dead(cols[0], fileSeq, live) && !t.hashed.Load() {
 		return
 	}
 	n := cols[0].Len()
@@ -316,7 +338,7 @@ func (t *EqualityTable) dead(keys []Digest, fileSeq int64, live *bitmap.Bitmap, 
 			if c.key == key[0] && c.slot.key[1] == key[1] {
 				seq = c.slot.seq
 			} else {
-				seq = t.Seq(*key)
+				seq = t.seq(*key)
 			}
 			if seq > fileSeq {
 				live.Clear(first + c.row)
@@ -334,9 +356,14 @@ type candidate struct {
 	row  int
 }
 
-// Len returns the number of distinct keys. It must not be called while Add runs.
+// Len returns the number of distinct keys; some may be counted twice where
+// integers are outside of the range that was expected. It must not be called
+// while Add runs.
 func (t *EqualityTable) Len() int {
 	n := 0
+	if t.dense != nil {
+		n = t.dense.len()
+	}
 	for i := range t.shards {
 		n += t.shards[i].n
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -220,6 +221,7 @@ func (t *equality) build(ctx context.Context, c *deleteCache, o *deletes.Equalit
 	for i := range t.leaves {
 		keys[i], roots[i] = t.leaves[i].field, t.leaves[i].root
 	}
+	o.Rows, o.Low, o.High = t.integers()
 	table, err := deletes.NewEqualityTable(keys, o)
 	if err != nil {
 		return nil, fileError("delete", t.entries[0].File.Path, err)
@@ -244,6 +246,46 @@ func (t *equality) build(ctx context.Context, c *deleteCache, o *deletes.Equalit
 		return nil, err
 	}
 	return table, nil
+}
+
+// integers returns how many deletes there are, and between which integers their
+// keys lie as far as their statistics tell; none for keys that are no integer.
+func (t *equality) integers() (rows, low, high int64) {
+	if len(t.leaves) != 1 {
+		return 0, 0, 0
+	}
+	f := &t.leaves[0].field
+	if k := f.Type.Kind; k != schema.KindInt && k != schema.KindLong {
+		return 0, 0, 0
+	}
+	low, high = math.MaxInt64, math.MinInt64
+	for _, e := range t.entries {
+		rows += max(e.File.RecordCount, 0)
+		lo, ok1 := integerBound(f, e.File.Lower)
+		hi, ok2 := integerBound(f, e.File.Upper)
+		if ok1 && ok2 {
+			low, high = min(low, lo), max(high, hi)
+		}
+	}
+	return rows, low, high
+}
+
+func integerBound(f *schema.Field, bounds manifest.Bounds) (int64, bool) {
+	raw, ok := bounds.Get(f.ID)
+	if !ok {
+		return 0, false
+	}
+	v, err := schema.DecodeBound(f.Type, raw)
+	if err != nil {
+		return 0, false
+	}
+	switch v := v.(type) {
+	case int32:
+		return int64(v), true
+	case int64:
+		return v, true
+	}
+	return 0, false
 }
 
 func addKeys(table *deletes.EqualityTable, leaves []leaf, b arrow.RecordBatch, seq int64) error {
