@@ -294,12 +294,10 @@ func TestE1Reader(t *testing.T) {
 // is referred to is never lost, and the next run finishes the deletes.
 func TestE2Interrupted(t *testing.T) {
 	leftover := func(inner objstore.Store, w *world) int {
-		tab, err := table.Open(w.ctx, w.cat.Catalog, "c.t", nil)
-		w.must(err)
 		d := &dated{Store: inner, age: map[string]time.Duration{}}
 		d.allOld(t, 10*day)
 		cat := catalog.NewFiles(d, nil)
-		tab, err = table.Open(w.ctx, cat, "c.t", nil)
+		tab, err := table.Open(w.ctx, cat, "c.t", nil)
 		w.must(err)
 		rep, err := compaction.RemoveOrphans(w.ctx, tab, nil)
 		w.must(err)

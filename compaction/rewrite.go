@@ -11,7 +11,6 @@ import (
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/manifest"
-	"github.com/frazildb/frazil/scan"
 	"github.com/frazildb/frazil/schema"
 	"github.com/frazildb/frazil/table"
 )
@@ -294,10 +293,4 @@ func (r *laneRun) verifyNulls(outputs []*manifest.DataFile) error {
 		}
 	}
 	return nil
-}
-
-// scanTask is what is to be read of a live data file.
-func scanTask(e *manifest.Entry, s *State) (scan.FileTask, error) {
-	d, err := s.index.For(e)
-	return scan.FileTask{Data: e, DV: d.DV, Positions: d.Positions, Equality: d.Equality}, err
 }
