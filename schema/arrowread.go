@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/frazildb/frazil/internal/arrowsel"
 )
 
 // ValueAt returns element i of an array as a value of type t as described at
@@ -255,7 +256,7 @@ func mapAt(a *array.Map, t Type, i int) any {
 // value that does not fit t is an error.
 func Conform(a arrow.Array, t Type, mem memory.Allocator) (arrow.Array, error) {
 	want := ArrowType(t)
-	if sameLayout(a.DataType(), want) {
+	if arrowsel.SameLayout(a.DataType(), want) {
 		a.Retain()
 		return a, nil
 	}

@@ -20,14 +20,15 @@ const module = "github.com/frazildb/frazil"
 // earlier lines. A pattern ending in /* matches packages below that folder.
 var layers = [][]string{
 	{"internal/bitmap", "internal/testenv", "internal/variant", "internal/avrofile", "internal/kv", "objstore"},
-	{"internal/arrowsel", "internal/puffin", "schema", "objstore/cloud", "objstore/faultstore", "objstore/objstoretest"},
+	{"internal/arrowsel"},
+	{"internal/puffin", "schema", "objstore/cloud", "objstore/faultstore", "objstore/objstoretest"},
 	{"internal/rowjson", "partition"},
 	{"expr", "metadata", "manifest"},
 	{"snapshot", "catalog", "internal/parquetfile", "internal/avrodata"},
 	{"internal/datafile"},
 	{"deletes", "catalog/*"},
 	{"deletes/keyindex"},
-	{"deletes/keyindex", "internal/upsert", "scan"},
+	{"internal/upsert", "scan"},
 	{"table"},
 	{"compaction", "cdc"},
 	{"cdc/*"},

@@ -13,7 +13,7 @@ func Retype(a arrow.Array, want arrow.DataType) (out arrow.Array, ok bool) {
 		a.Retain()
 		return a, true
 	}
-	if !sameLayout(a.DataType(), want) {
+	if !SameLayout(a.DataType(), want) {
 		return nil, false
 	}
 	d := retype(a.Data(), want)
@@ -46,8 +46,10 @@ func childType(t arrow.DataType, i int) arrow.DataType {
 	return t
 }
 
-// sameLayout reports whether arrays of both types have the same buffers.
-func sameLayout(a, b arrow.DataType) bool {
+// SameLayout reports whether arrays of both types have the same buffers: equal
+// types up to the names, nullability and metadata of children and the spelling
+// of a time zone.
+func SameLayout(a, b arrow.DataType) bool {
 	if a.ID() != b.ID() {
 		return false
 	}
@@ -58,15 +60,15 @@ func sameLayout(a, b arrow.DataType) bool {
 			return false
 		}
 		for i := range a.NumFields() {
-			if !sameLayout(a.Field(i).Type, b.Field(i).Type) {
+			if !SameLayout(a.Field(i).Type, b.Field(i).Type) {
 				return false
 			}
 		}
 		return true
 	case *arrow.ListType:
-		return sameLayout(a.Elem(), b.(*arrow.ListType).Elem())
+		return SameLayout(a.Elem(), b.(*arrow.ListType).Elem())
 	case *arrow.MapType:
-		return sameLayout(a.Elem(), b.(*arrow.MapType).Elem())
+		return SameLayout(a.Elem(), b.(*arrow.MapType).Elem())
 	case *arrow.TimestampType:
 		b := b.(*arrow.TimestampType)
 		return a.Unit == b.Unit && (a.TimeZone == "") == (b.TimeZone == "")
