@@ -6,9 +6,11 @@ import (
 	"iter"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/frazildb/frazil/internal/datafile"
+	"github.com/frazildb/frazil/internal/parquetfile"
 )
 
 // exec reads files of one scan; it holds the deletes they share.
@@ -22,6 +24,8 @@ type exec struct {
 	// keep says that the same files will likely be looked at again: what is known
 	// of them goes into the cache.
 	keep bool
+	// pages is the allocator of what is read; the view's serves what is made of it.
+	pages memory.Allocator
 	// once says that every file registered is read once.
 	once bool
 }
@@ -31,6 +35,9 @@ type exec struct {
 func newExec(v *view, files []FileTask) *exec {
 	x := &exec{v: v, cache: newDeleteCache(v), keep: len(v.probes) > 0}
 	x.cache.keep = x.keep
+	if x.pages = v.opts.Allocator; x.pages == nil {
+		x.pages = parquetfile.NewRecycler()
+	}
 	for i := range files {
 		x.cache.register(&files[i])
 	}

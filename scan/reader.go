@@ -261,7 +261,7 @@ func (r *fileReader) cursor(ctx context.Context, cols []column, groups []parquet
 		RowGroups:   make([]int, len(groups)),
 		BatchRows:   r.spans.rows,
 		Sparse:      sparse,
-		Allocator:   r.v.mem,
+		Allocator:   r.x.pages,
 	}
 	for i, g := range groups {
 		o.RowGroups[i] = g.Index

@@ -101,7 +101,7 @@ func (t *equality) deadRows(ctx context.Context, v *view, ft *FileTask, table *d
 	for i := range t.leaves {
 		cols[i].field = t.leaves[i].root
 	}
-	r := &fileReader{v: v, ft: ft, file: f, spans: spans{rows: v.opts.BatchRows}, lay: layout{constants: identityValues(v, ft)}}
+	r := &fileReader{x: &exec{pages: v.mem}, v: v, ft: ft, file: f, spans: spans{rows: v.opts.BatchRows}, lay: layout{constants: identityValues(v, ft)}}
 	cur, err := r.cursor(ctx, cols, f.RowGroups(), nil, false)
 	if err != nil {
 		return err

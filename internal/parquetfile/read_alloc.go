@@ -28,6 +28,11 @@ const (
 
 var _ memory.Allocator = (*recycler)(nil)
 
+// NewRecycler returns an allocator for ReadOptions that several cursors may
+// share, like the one that a cursor has by itself. What it allocates is not
+// cleared, so it serves nothing else.
+func NewRecycler() memory.Allocator { return new(recycler) }
+
 // class returns the class whose buffers hold size bytes. There are four classes
 // to a doubling.
 func class(size int) (c, capacity int) {
