@@ -224,7 +224,7 @@ func (d *disk) find(ctx context.Context, keys []deletes.Digest, f func(l loc)) (
 			return ctx.Err()
 		}
 		key = appendKey(key[:0], e.key)
-		if !it.Seek(key) || !bytes.Equal(it.Key(), key) {
+		if !it.Find(key) {
 			continue
 		}
 		v := it.Value()

@@ -9,6 +9,7 @@
 package kv
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -78,7 +80,11 @@ func Open(dir string, opts *Options) (d *DB, err error) {
 		po.TargetFileSizes[i] = 32 << 20
 	}
 	for i := range po.Levels {
-		po.Levels[i].BlockSize = 4 << 10
+		// Large blocks: batches of keys find several in each.
+		po.Levels[i].BlockSize = 16 << 10
+		if i < len(po.Levels)-1 {
+			po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		}
 		po.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	}
 	db, err := pebble.Open(dir, po)
@@ -170,6 +176,10 @@ func (d *DB) Iter() (it *Iter, err error) {
 
 // Seek goes to the first key not less than key. Ascending keys are fastest.
 func (i *Iter) Seek(key []byte) bool { return i.it.SeekGE(key) }
+
+// Find goes to key and reports whether it is there. Ascending keys are fastest.
+// Next must not follow.
+func (i *Iter) Find(key []byte) bool { return i.it.SeekPrefixGE(key) && bytes.Equal(i.it.Key(), key) }
 
 // Next goes to the next key.
 func (i *Iter) Next() bool { return i.it.Next() }
