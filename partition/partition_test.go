@@ -212,6 +212,25 @@ func TestKey(t *testing.T) {
 	}
 }
 
+// TestLongPath: names of directories stay within what file systems take, and
+// differ where the values do.
+func TestLongPath(t *testing.T) {
+	s := Spec{Fields: []Field{{SourceIDs: []int{1}, FieldID: 1000, Name: "v", Transform: Transform{Kind: IdentityTransform}}}}
+	seen := map[string]bool{}
+	for _, end := range []string{"", "a", "b"} {
+		for _, c := range []string{"x", "é"} {
+			p := s.Path(testSchema(), Tuple{strings.Repeat(c, 400) + end})
+			if len(p) > 255 || seen[p] || !strings.HasPrefix(p, "v=") {
+				t.Errorf("path of %d bytes: %s", len(p), p)
+			}
+			if i := strings.LastIndexByte(p, '%'); i >= 0 && len(p) < i+3 {
+				t.Errorf("cut within an escape: %s", p)
+			}
+			seen[p] = true
+		}
+	}
+}
+
 func TestHuman(t *testing.T) {
 	cases := []struct {
 		transform string
@@ -235,6 +254,15 @@ func TestHuman(t *testing.T) {
 		{"identity", schema.Decimal(9, 2), decimal128.FromI64(-5), "-0.05"},
 		{"identity", schema.Boolean, true, "true"},
 		{"identity", schema.Double, 1.0, "1.0"},
+		{"identity", schema.Double, math.Copysign(0, -1), "-0.0"},
+		{"identity", schema.Double, math.SmallestNonzeroFloat64, "5.0E-324"},
+		{"identity", schema.Double, -1.25e100, "-1.25E100"},
+		{"identity", schema.Double, 1e7, "1.0E7"},
+		{"identity", schema.Float, float32(1234567), "1234567.0"},
+		{"identity", schema.Float, float32(math.MaxFloat32), "3.4028235E38"},
+		{"identity", schema.Float, float32(math.Inf(1)), "Infinity"},
+		{"identity", schema.Double, math.Inf(-1), "-Infinity"},
+		{"identity", schema.Double, math.NaN(), "NaN"},
 		{"identity", schema.String, nil, "null"},
 		{"identity", schema.UUID, uuidOf(t, "f79c3e09-677c-4bbd-a479-3f349cb785e7"), "f79c3e09-677c-4bbd-a479-3f349cb785e7"},
 		{"bucket[4]", schema.Int, int32(3), "3"},

@@ -3,6 +3,8 @@ package partition
 import (
 	"encoding/base64"
 	"fmt"
+	"hash/fnv"
+	"math"
 	"strconv"
 	"strings"
 
@@ -17,11 +19,12 @@ func (s Spec) Path(sc *schema.Schema, t Tuple) string {
 		return ""
 	}
 	types := s.Types(sc)
-	var b strings.Builder
+	var b, all strings.Builder
 	for i, f := range s.Fields {
 		if i > 0 {
-			b.WriteByte('/')
+			all.WriteByte('/')
 		}
+		b.Reset()
 		var v any
 		if i < len(t) {
 			v = t[i]
@@ -29,8 +32,26 @@ func (s Spec) Path(sc *schema.Schema, t Tuple) string {
 		escapePath(&b, f.Name)
 		b.WriteByte('=')
 		escapePath(&b, f.Transform.Human(types[i], v))
+		all.WriteString(shortSegment(b.String()))
 	}
-	return b.String()
+	return all.String()
+}
+
+// maxSegment bounds a directory name: file systems take 255 bytes.
+const maxSegment = 240
+
+// shortSegment replaces the end of a long directory name by a hash of it all.
+func shortSegment(s string) string {
+	if len(s) <= maxSegment {
+		return s
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(s))
+	cut := maxSegment - 17
+	if i := strings.LastIndexByte(s[:cut], '%'); i > cut-3 {
+		cut = i // not within an escape
+	}
+	return fmt.Sprintf("%s-%016x", s[:cut], h.Sum64())
 }
 
 // escapePath writes s as application/x-www-form-urlencoded.
@@ -161,9 +182,25 @@ func humanClock(nanos int64) string {
 	}
 }
 
+// humanFloat writes a float as Java does: with an exponent where it is very
+// large or small.
 func humanFloat(f float64, size int) string {
+	switch a := math.Abs(f); {
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	case a != 0 && (a < 1e-3 || a >= 1e7):
+		text := strconv.FormatFloat(f, 'E', -1, size)
+		digits, exponent, _ := strings.Cut(text, "E")
+		if !strings.Contains(digits, ".") {
+			digits += ".0"
+		}
+		n, _ := strconv.Atoi(exponent)
+		return digits + "E" + strconv.Itoa(n)
+	}
 	text := strconv.FormatFloat(f, 'f', -1, size)
-	if !strings.ContainsAny(text, ".NI") {
+	if !strings.ContainsAny(text, ".N") {
 		text += ".0"
 	}
 	return text
