@@ -6,9 +6,12 @@ GO      ?= go
 PYTHON  ?= python3
 VENV    := $(CURDIR)/.venv
 TOOLS   := $(CURDIR)/.tools
+SPARK   := $(CURDIR)/.spark
 STAMP   := $(VENV)/.installed-$(shell cksum internal/judge/requirements.txt | cut -d' ' -f1)
 
-.PHONY: demo build test unit lint race judges bench report clean
+SPARKED := $(SPARK)/.installed-$(shell cat internal/e2e/spark/pom.xml internal/e2e/spark/Judge.java | cksum | cut -d' ' -f1)
+
+.PHONY: demo build test unit lint race judges spark bench report clean
 
 demo: build
 	bin/frazil demo
@@ -37,6 +40,18 @@ $(STAMP):
 	$(VENV)/bin/pip install -q -r internal/judge/requirements.txt
 	@touch $@
 
+# spark lets Apache Spark read and change our tables. It needs a JDK 17 and Maven,
+# and downloads some 300 MB the first time.
+spark: $(SPARKED) judges
+	FRAZIL_SPARK=$(SPARK) FRAZIL_PYTHON=$(VENV)/bin/python $(GO) test ./internal/e2e -run TestSpark -count=1 -v
+
+$(SPARKED):
+	@command -v javac >/dev/null && command -v mvn >/dev/null || { echo "make spark needs a JDK 17 (javac) and Maven (mvn)"; exit 1; }
+	mvn -B -q -f internal/e2e/spark/pom.xml org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory=$(SPARK)/jars
+	mkdir -p $(SPARK)/classes
+	javac -proc:none -cp '$(SPARK)/jars/*' -d $(SPARK)/classes internal/e2e/spark/Judge.java
+	@touch $@
+
 lint: $(TOOLS)/gofumpt $(TOOLS)/staticcheck $(TOOLS)/govulncheck
 	$(GO) vet ./...
 	@out=$$($(TOOLS)/gofumpt -l .); [ -z "$$out" ] || { echo "gofumpt: $$out"; exit 1; }
@@ -62,4 +77,4 @@ report:
 	cd bench/rivals && $(GO) run -mod=mod . -out ../out -size $(SIZE) -rounds $(ROUNDS)
 
 clean:
-	rm -rf bin .venv .tools bench/out
+	rm -rf bin .venv .tools .spark bench/out

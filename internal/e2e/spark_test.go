@@ -1,0 +1,214 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/internal/rowjson"
+	"github.com/frazildb/frazil/scan"
+	"github.com/frazildb/frazil/table"
+)
+
+// spark is a running Spark application with the warehouse as its catalog "h".
+type spark struct {
+	t   *testing.T
+	dir string
+	cat catalog.Catalog
+	in  io.WriteCloser
+	out *bufio.Reader
+	log *bytes.Buffer
+}
+
+// startSpark starts Spark over a new warehouse. FRAZIL_SPARK names the folder
+// into which make spark has put it.
+func startSpark(t *testing.T) *spark {
+	t.Helper()
+	home := os.Getenv("FRAZIL_SPARK")
+	if home == "" {
+		t.Skip("SKIPPED-SPARK: FRAZIL_SPARK is not set: run make spark, which installs Spark and runs this test")
+	}
+	if _, err := os.Stat(filepath.Join(home, "classes", "Judge.class")); err != nil {
+		t.Fatalf("FRAZIL_SPARK: %v", err)
+	}
+	s := &spark{t: t, dir: t.TempDir(), log: &bytes.Buffer{}}
+	s.cat = openWarehouse(t, s.dir)
+	cmd := exec.Command("java", "@"+filepath.Join("spark", "java.opts"),
+		"-Dlog4j2.configurationFile="+filepath.Join("spark", "log4j2.properties"),
+		"-Djava.io.tmpdir="+t.TempDir(),
+		"-cp", filepath.Join(home, "classes")+":"+filepath.Join(home, "jars", "*"), "Judge", s.dir)
+	cmd.Stderr = s.log
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.in, s.out = in, bufio.NewReaderSize(out, 1<<20)
+	t.Cleanup(func() {
+		in.Close()
+		_ = cmd.Wait()
+		if t.Failed() && s.log.Len() > 0 {
+			t.Logf("spark said:\n%s", s.log)
+		}
+	})
+	if _, err := s.answer(); err != nil {
+		t.Fatalf("spark did not start: %v", err)
+	}
+	return s
+}
+
+func (s *spark) answer() ([]string, error) {
+	var rows []string
+	for {
+		line, err := s.out.ReadString('\n')
+		if err != nil {
+			return nil, fmt.Errorf("spark is gone: %w\n%s", err, s.log)
+		}
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case line == "D":
+			return rows, nil
+		case strings.HasPrefix(line, "R "):
+			rows = append(rows, line[2:])
+		default:
+			return nil, fmt.Errorf("spark: %.2000s", strings.TrimPrefix(line, "E "))
+		}
+	}
+}
+
+// try runs a statement and returns its rows in canonical form, sorted.
+func (s *spark) try(sql string) ([]string, error) {
+	if _, err := fmt.Fprintln(s.in, strings.ReplaceAll(sql, "\n", `\n`)); err != nil {
+		return nil, err
+	}
+	return s.answer()
+}
+
+func (s *spark) sql(t *testing.T, format string, args ...any) []string {
+	t.Helper()
+	q := fmt.Sprintf(format, args...)
+	rows, err := s.try(q)
+	if err != nil {
+		t.Fatalf("%s\n%v", q, err)
+	}
+	return rows
+}
+
+// rowsOf returns what we read, in canonical form, sorted.
+func rowsOf(t *testing.T, tab *table.Table, o *scan.Options) []string {
+	t.Helper()
+	rows, err := tryRows(tab, o)
+	if err != nil {
+		t.Fatalf("%s: %v", tab.Name(), err)
+	}
+	return rows
+}
+
+func tryRows(tab *table.Table, o *scan.Options) ([]string, error) {
+	sc := tab.Scan(o)
+	sch, err := sc.Schema()
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	e := rowjson.NewEncoder(sch, rowjson.Canonical)
+	for b, err := range sc.Batches(context.Background()) {
+		if err != nil {
+			return nil, err
+		}
+		for i := range int(b.NumRows()) {
+			out = append(out, strings.TrimSuffix(string(e.AppendRow(nil, b, i)), "\n"))
+		}
+	}
+	slices.Sort(out)
+	return out, e.Err()
+}
+
+// same requires equal rows.
+func same(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if slices.Equal(got, want) {
+		return
+	}
+	missing, extra := difference(want, got), difference(got, want)
+	t.Errorf("%s: %d rows, want %d\nmissing %.1500s\nextra   %.1500s", what, len(got), len(want),
+		strings.Join(missing[:min(4, len(missing))], "\n        "), strings.Join(extra[:min(4, len(extra))], "\n        "))
+}
+
+// difference returns the lines of a that b has not, as multisets.
+func difference(a, b []string) (out []string) {
+	n := map[string]int{}
+	for _, l := range b {
+		n[l]++
+	}
+	for _, l := range a {
+		if n[l]--; n[l] < 0 {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// readsSame compares every snapshot and branch of a table as Spark reads it with
+// what we read.
+func (s *spark) readsSame(t *testing.T, name string) {
+	t.Helper()
+	tab := s.open(t, name)
+	m := tab.Metadata()
+	lineage := m.FormatVersion >= 3
+	same(t, name+" in Spark", s.sql(t, "SELECT * FROM h.%s", name), rowsOf(t, tab, nil))
+	if lineage {
+		cols := []string{}
+		for _, f := range tab.Schema().Fields {
+			cols = append(cols, f.Name)
+		}
+		same(t, name+" with row ids in Spark", s.sql(t, "SELECT *, _row_id, _last_updated_sequence_number FROM h.%s", name),
+			rowsOf(t, tab, &scan.Options{Columns: append(cols, "_row_id", "_last_updated_sequence_number")}))
+	}
+	for _, snap := range m.Snapshots {
+		id := snap.ID
+		same(t, fmt.Sprintf("%s at %d in Spark", name, id), s.sql(t, "SELECT * FROM h.%s VERSION AS OF %d", name, id),
+			rowsOf(t, tab, &scan.Options{SnapshotID: &id}))
+	}
+	for ref := range m.Refs {
+		if ref != "main" {
+			same(t, fmt.Sprintf("%s at %s in Spark", name, ref), s.sql(t, "SELECT * FROM h.%s VERSION AS OF '%s'", name, ref),
+				rowsOf(t, tab, &scan.Options{Ref: ref}))
+		}
+	}
+}
+
+func (s *spark) open(t *testing.T, name string) *table.Table {
+	t.Helper()
+	tab, err := table.Open(context.Background(), s.cat, name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tab
+}
+
+// TestSpark lets one Spark application read and change our tables.
+func TestSpark(t *testing.T) {
+	s := startSpark(t)
+	t.Run("types", func(t *testing.T) { s.testTypes(t) })
+	t.Run("nested", func(t *testing.T) { s.testNested(t) })
+	t.Run("partitions", func(t *testing.T) { s.testPartitions(t) })
+	t.Run("evolution", func(t *testing.T) { s.testEvolution(t) })
+	t.Run("deletes", func(t *testing.T) { s.testDeletes(t) })
+	t.Run("rounds", func(t *testing.T) { s.testRounds(t) })
+}
