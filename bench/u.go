@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -228,7 +229,9 @@ func (s *USums) add(id, customer, cents, ts int64, status, note string) {
 	s.Cents += cents
 	s.StatusLen += int64(len(status))
 	s.MinTS, s.MaxTS = min(s.MinTS, ts), max(s.MaxTS, ts)
-	s.MaxNote = max(s.MaxNote, note)
+	if note > s.MaxNote {
+		s.MaxNote = strings.Clone(note) // a batch's memory is used again
+	}
 }
 
 // Add adds the rows of a batch of all columns.
