@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/manifest"
@@ -435,14 +437,20 @@ func (a *attempt) writeDeletes(ctx context.Context) ([]*manifest.DataFile, error
 		return nil, err
 	}
 	out := make([]*manifest.DataFile, len(a.targets))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(deleteWriters)
 	for i, t := range a.targets {
 		uri := name(t.SpecID, t.Partition, "-deletes.parquet")
-		if out[i], err = deletes.WritePositions(ctx, a.base.Store, uri, t, opts); err != nil {
-			return nil, err
-		}
+		g.Go(func() (err error) {
+			out[i], err = deletes.WritePositions(ctx, a.base.Store, uri, t, opts)
+			return err
+		})
 	}
-	return out, nil
+	return out, g.Wait()
 }
+
+// deleteWriters is how many position delete files are written at a time.
+const deleteWriters = 16
 
 // dropDangling removes the delete files that apply to nothing afterwards.
 func (a *attempt) dropDangling(ctx context.Context) error {
