@@ -125,6 +125,9 @@ func (p *planner) files(ctx context.Context) iter.Seq2[FileTask, error] {
 				yield(FileTask{}, p.fail(err))
 				return
 			}
+			if p.v.filter == nil && !p.keepData(e) {
+				continue
+			}
 			f, keep, err := p.fileTask(e)
 			if err != nil {
 				yield(FileTask{}, p.fail(err))
@@ -198,7 +201,10 @@ func (p *planner) readDeletes(ctx context.Context) error {
 // dataOptions say how the manifests of data files are read: with the statistics
 // of the columns filtered on and of the keys of equality deletes.
 func (p *planner) dataOptions() *snapshot.LiveOptions {
-	o := &snapshot.LiveOptions{NoDeletes: true, KeepManifest: p.keepManifest, KeepEntry: p.keepData}
+	o := &snapshot.LiveOptions{NoDeletes: true, KeepManifest: p.keepManifest}
+	if p.v.filter != nil { // else almost all are kept, which costs less to decode at once
+		o.KeepEntry = p.keepData
+	}
 	for id := range p.keyIDs {
 		o.StatsFields = append(o.StatsFields, id)
 	}

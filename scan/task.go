@@ -161,6 +161,7 @@ type packer struct {
 	ordered bool
 	tasks   []*Task
 	bins    []*bin
+	files   int // of the task filled last
 }
 
 func (k *packer) add(f *FileTask) { split(f, k.target, k.addPart) }
@@ -180,12 +181,13 @@ func (k *packer) addPart(f FileTask) {
 			k.bins = append(k.bins[:0], k.bins[1:]...)
 			i--
 		}
-		k.bins = append(k.bins, &bin{task: &Task{exec: k.exec}, affinity: key})
+		k.bins = append(k.bins, &bin{task: &Task{exec: k.exec, Files: make([]FileTask, 0, k.files)}, affinity: key})
 	}
 	b := k.bins[i]
 	b.task.Files = append(b.task.Files, f)
 	if b.weigh(&f); b.task.Weight >= k.target {
 		k.tasks = append(k.tasks, b.task)
+		k.files = len(b.task.Files) // the next will have about as many
 		k.bins = append(k.bins[:i], k.bins[i+1:]...)
 	}
 }
