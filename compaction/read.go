@@ -29,6 +29,9 @@ func newReader(e *catalog.Entry, name string, files []scan.FileTask, memory int6
 	return &reader{task: t}, nil
 }
 
+// longGap is how many rows on end are added to a set as a range.
+const longGap = 1 << 12
+
 // file reads one of the files. The last column of each batch must be _pos; f
 // gets the batch without it. It returns the rows that were not there.
 func (r *reader) file(ctx context.Context, n int, f func(b arrow.RecordBatch) error) (*deletes.Positions, error) {
@@ -37,6 +40,7 @@ func (r *reader) file(ctx context.Context, n int, f func(b arrow.RecordBatch) er
 	rows := one.Files[0].Data.File.RecordCount
 	dead := &deletes.Positions{}
 	next := int64(0)
+	var gone []int64
 	for b, err := range one.Batches(ctx) {
 		if err != nil {
 			return nil, err
@@ -46,12 +50,18 @@ func (r *reader) file(ctx context.Context, n int, f func(b arrow.RecordBatch) er
 		if !ok {
 			return nil, fmt.Errorf("%s: positions are %s", one.Files[0].Data.File.Path, b.Column(last).DataType())
 		}
+		gone = gone[:0]
 		for _, p := range pos.Int64Values() {
-			if p > next {
+			if p-next > longGap {
 				dead.AddRange(uint64(next), uint64(p))
+			} else {
+				for ; next < p; next++ {
+					gone = append(gone, next)
+				}
 			}
 			next = p + 1
 		}
+		dead.AddMany(gone)
 		if next > rows {
 			return nil, fmt.Errorf("%w: %s has more rows than the %d its manifest says", ErrVerify, one.Files[0].Data.File.Path, rows)
 		}
