@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -184,6 +185,13 @@ func (r *fileReader) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.spans = spans{groups: r.groups, rows: r.batchRows()}
+	if len(r.lay.second) > 0 && len(r.groups) > 0 {
+		// Both cursors have to cut the file at the same rows.
+		all := slices.Concat(r.lay.first, r.lay.second)
+		if r.spans.rows, err = r.file.BatchRows(ctx, r.readOptions(all, r.groups, r.rows, false)); err != nil {
+			return err
+		}
+	}
 	if len(r.lay.first) > 0 && len(r.groups) > 0 {
 		r.first, err = r.cursor(ctx, r.lay.first, r.groups, r.rows, r.sparse())
 	}
@@ -254,6 +262,10 @@ func (r *fileReader) batchRows() int {
 }
 
 func (r *fileReader) cursor(ctx context.Context, cols []column, groups []parquetfile.RowGroup, rows []parquetfile.RowRange, sparse bool) (datafile.Cursor, error) {
+	return r.file.Read(ctx, r.readOptions(cols, groups, rows, sparse))
+}
+
+func (r *fileReader) readOptions(cols []column, groups []parquetfile.RowGroup, rows []parquetfile.RowRange, sparse bool) *parquetfile.ReadOptions {
 	o := &parquetfile.ReadOptions{
 		Fields:      fieldsOf(cols),
 		Constants:   r.lay.constants,
@@ -269,7 +281,7 @@ func (r *fileReader) cursor(ctx context.Context, cols []column, groups []parquet
 	if r.partly {
 		o.Rows = rows
 	}
-	return r.file.Read(ctx, o)
+	return o
 }
 
 func (r *fileReader) close() {

@@ -52,6 +52,9 @@ type File interface {
 	KeepRows(ctx context.Context, rowGroup int, fields []schema.Field, keep func(*parquetfile.PageMetrics) bool) ([]parquetfile.RowRange, bool, error)
 	// Meta returns what may be kept to open the file again, nil for nothing.
 	Meta() *parquetfile.FileMeta
+	// BatchRows returns how many rows a batch may have so that Cursors of any of
+	// opts.Fields, with that for BatchRows, cut the file at the same rows.
+	BatchRows(ctx context.Context, opts *parquetfile.ReadOptions) (int, error)
 	// Read starts a Cursor.
 	Read(ctx context.Context, opts *parquetfile.ReadOptions) (Cursor, error)
 	Close() error
@@ -95,6 +98,8 @@ func Reopen(ctx context.Context, o objstore.Object, df *manifest.DataFile, meta 
 // mark adds the errors of this package to those of a format.
 func mark(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, avrodata.ErrTruncated), errors.Is(err, parquetfile.ErrTruncated):
 		return fmt.Errorf("%w: %w", err, io.ErrUnexpectedEOF)
 	case errors.Is(err, avrodata.ErrUnsupported), errors.Is(err, parquetfile.ErrUnsupported):
@@ -104,6 +109,11 @@ func mark(err error) error {
 }
 
 type parquetFile struct{ *parquetfile.File }
+
+func (f parquetFile) BatchRows(ctx context.Context, opts *parquetfile.ReadOptions) (int, error) {
+	n, err := f.File.BatchRows(ctx, opts)
+	return n, mark(err)
+}
 
 func (f parquetFile) Read(ctx context.Context, opts *parquetfile.ReadOptions) (Cursor, error) {
 	c, err := f.File.Read(ctx, opts)
@@ -133,6 +143,11 @@ func (f avroFile) RowGroups() []parquetfile.RowGroup {
 		groups[i] = parquetfile.RowGroup{Index: i, FirstRow: b.FirstRow, Rows: b.Rows, Offset: b.Offset, Size: int64(b.Size)}
 	}
 	return groups
+}
+
+// BatchRows returns what is wanted: a block bounds a batch whatever its columns.
+func (avroFile) BatchRows(_ context.Context, opts *parquetfile.ReadOptions) (int, error) {
+	return opts.BatchRows, nil
 }
 
 func (avroFile) MightContain(context.Context, int, int, any) (bool, error) { return true, nil }

@@ -243,6 +243,10 @@ func (s *spark) filtersSame(t *testing.T, tab *table.Table, rows []schema.Row, f
 		for k, odd := 0, oddValues(f.Type); k < min(perColumn, len(odd)); k++ {
 			values = append(values, odd[(first+3*k)%len(odd)])
 		}
+		if !tab.Metadata().DefaultSpec().IsUnpartitioned() {
+			// Iceberg Java has the zeros in partitions of their own, unequal.
+			values = slices.DeleteFunc(values, func(v any) bool { return v == float32(0) || v == 0.0 })
+		}
 		if f.Name == "id" {
 			values = []any{int32(0), int32(len(rows) / 2), int32(-5)}
 		}

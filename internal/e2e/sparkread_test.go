@@ -46,7 +46,9 @@ func (s *spark) testTypes(t *testing.T) {
 		rows := oddRows(sch, 60, false)
 		write(t, tab, rows, 5)
 		s.readsSame(t, name)
-		s.filtersSame(t, tab, rows, version-2, map[int]int{2: 3, 3: 1}[version])
+		if version == 2 {
+			s.filtersSame(t, tab, rows, 0, 3)
+		}
 	}
 }
 
@@ -293,6 +295,27 @@ func (s *spark) testDeletes(t *testing.T) {
 		for _, where := range []string{"id = 42", "id > 150", "c0 = 'r1' and c1 < 20"} {
 			same(t, c.name+" where "+where, s.sql(t, "SELECT * FROM h.%s WHERE %s", c.name, where),
 				rowsOf(t, tab, &scan.Options{Filter: parse(t, where)}))
+		}
+	}
+}
+
+// testWide reads a file of Spark's whose rows are wide but compress well.
+func (s *spark) testWide(t *testing.T) {
+	tab := s.create(t, "db.wide", columns(schema.String), nil)
+	s.sql(t, "INSERT INTO h.db.wide SELECT CAST(id AS INT), repeat('x', 5000) FROM range(0, 60000, 1, 1)")
+	if err := tab.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for want, o := range map[int]*scan.Options{60000: nil, 59990: {Filter: parse(t, "id > 9")}} {
+		n := 0
+		for b, err := range tab.Scan(o).Batches(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += int(b.NumRows())
+		}
+		if n != want {
+			t.Errorf("%d rows, want %d", n, want)
 		}
 	}
 }
