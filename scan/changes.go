@@ -22,10 +22,10 @@ type ChangeType string
 
 // Change types, the values of _change_type.
 const (
-	Insert       ChangeType = "INSERT"
-	Delete       ChangeType = "DELETE"
-	UpdateBefore ChangeType = "UPDATE_BEFORE"
-	UpdateAfter  ChangeType = "UPDATE_AFTER"
+	Insert       ChangeType = "insert"
+	Delete       ChangeType = "delete"
+	UpdateBefore ChangeType = "update_before"
+	UpdateAfter  ChangeType = "update_after"
 )
 
 // ChangesOptions choose a range of snapshots; nil and zero fields mean the
@@ -223,7 +223,10 @@ func (c *ChangeScan) commit(ctx context.Context, s *metadata.Snapshot, ordinal i
 		return false, err
 	}
 	defer born.Release()
-	order := c.match(dead, born)
+	order, err := c.match(dead, born)
+	if err != nil {
+		return false, err
+	}
 	cols := make([]arrow.Array, len(c.view.out.Fields))
 	defer func() {
 		for _, a := range cols {

@@ -119,7 +119,7 @@ func (r *faultRun) change() error {
 // unknown.
 func (r *faultRun) run(n int64, mode faultstore.Mode) bool {
 	r.t.Helper()
-	r.fs.Arm(&faultstore.Plan{Faults: []faultstore.Fault{{Call: r.fs.Calls() + n, Mode: mode}}})
+	r.fs.Arm(&faultstore.Plan{Faults: []faultstore.Fault{{Call: n, Mode: mode}}})
 	err := r.change()
 	unknown := errors.Is(err, catalog.ErrUnknownOutcome)
 	r.fs.Arm(nil) // a new process on a healed store

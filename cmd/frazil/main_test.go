@@ -43,7 +43,7 @@ func TestDemo(t *testing.T) {
 	}
 	for _, want := range []string{
 		"\n$ frazil ingest sakila-1.jsonl.zst --format debezium\n", "\n$ frazil changes sakila.customer --from ",
-		"UPDATE_AFTER", "All 12 tables have the rows that the database had: 6228 in all.",
+		"update_after", "All 12 tables have the rows that the database had: 6228 in all.",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
