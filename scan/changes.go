@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -62,7 +63,8 @@ type ChangeScan struct {
 	opts ChangesOptions
 	view *view // of To
 	out  *schema.Schema
-	key  []int // indexes in view.out
+	key  []int  // indexes in view.out
+	seed uint64 // of the hashes that rows are compared by, which no data can know
 	// chain is the snapshots from From (nil: from before the first) to To.
 	chain []*metadata.Snapshot
 	err   error
@@ -71,7 +73,7 @@ type ChangeScan struct {
 // Changes describes a scan of the changes after From up to To; errors in opts
 // come out of its first use.
 func Changes(src Source, opts *ChangesOptions) *ChangeScan {
-	c := &ChangeScan{src: src}
+	c := &ChangeScan{src: src, seed: rand.Uint64()}
 	if opts != nil {
 		c.opts = *opts
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/internal/arrowsel"
 	"github.com/frazildb/frazil/internal/rowjson"
 	"github.com/frazildb/frazil/manifest"
@@ -200,91 +201,172 @@ type changeRow struct {
 
 // match cancels rows that were deleted and inserted alike, pairs updates and
 // puts the changes in order.
-func (c *ChangeScan) match(dead, born arrow.RecordBatch) []changeRow {
-	was, is := rowDigests(c.view.out, dead, nil), rowDigests(c.view.out, born, nil)
-	moved := make(map[xxh3.Uint128][]int, 0)
-	if len(is) > 0 {
-		for i, d := range was {
-			moved[d] = append(moved[d], i)
-		}
+func (c *ChangeScan) match(dead, born arrow.RecordBatch) ([]changeRow, error) {
+	cancelled, inserts, err := c.cancel(dead, born)
+	if err != nil {
+		return nil, err
 	}
-	cancelled := make([]bool, len(was))
-	var inserts []int
-	for i, d := range is {
-		if l := moved[d]; len(l) > 0 {
-			cancelled[l[0]] = true
-			moved[d] = l[1:]
-		} else {
-			inserts = append(inserts, i)
-		}
-	}
-	var removes []int
-	for i := range was {
+	removes := make([]int32, 0, len(cancelled))
+	for i := range cancelled {
 		if !cancelled[i] {
-			removes = append(removes, i)
+			removes = append(removes, int32(i))
 		}
 	}
-	after := c.pair(dead, born, removes, inserts)
-	base := int32(len(was))
+	after, err := c.pair(dead, born, removes, inserts)
+	if err != nil {
+		return nil, err
+	}
+	base := int32(len(cancelled))
 	out := make([]changeRow, 0, len(removes)+len(inserts))
-	paired := make(map[int]bool)
-	for _, i := range removes {
-		if j, ok := after[i]; ok {
-			out = append(out, changeRow{int32(i), UpdateBefore}, changeRow{base + int32(j), UpdateAfter})
-			paired[j] = true
+	paired := make([]bool, born.NumRows())
+	for k, i := range removes {
+		if after != nil && after[k] >= 0 {
+			out = append(out, changeRow{i, UpdateBefore}, changeRow{base + after[k], UpdateAfter})
+			paired[after[k]] = true
 		} else {
-			out = append(out, changeRow{int32(i), Delete})
+			out = append(out, changeRow{i, Delete})
 		}
 	}
 	for _, j := range inserts {
 		if !paired[j] {
-			out = append(out, changeRow{base + int32(j), Insert})
+			out = append(out, changeRow{base + j, Insert})
 		}
 	}
-	return out
+	return out, nil
 }
 
-// pair finds for deleted rows the inserted row with the same key.
-func (c *ChangeScan) pair(dead, born arrow.RecordBatch, removes, inserts []int) map[int]int {
+// cancel finds rows that were only moved: cancelled says it of those deleted,
+// inserts are the others inserted.
+func (c *ChangeScan) cancel(dead, born arrow.RecordBatch) (cancelled []bool, inserts []int32, err error) {
+	cancelled = make([]bool, dead.NumRows())
+	inserts = make([]int32, 0, born.NumRows())
+	if dead.NumRows() == 0 || born.NumRows() == 0 {
+		for j := range int32(born.NumRows()) {
+			inserts = append(inserts, j)
+		}
+		return cancelled, inserts, nil
+	}
+	was, err := c.rowDigests(dead, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	is, err := c.rowDigests(born, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	moved := newQueues(was, nil)
+	for j := range is {
+		if i := moved.pop(is[j]); i >= 0 {
+			cancelled[i] = true
+		} else {
+			inserts = append(inserts, int32(j))
+		}
+	}
+	return cancelled, inserts, nil
+}
+
+// pair finds for deleted rows the inserted row with the same key, -1 for none;
+// nil when updates are not wanted.
+func (c *ChangeScan) pair(dead, born arrow.RecordBatch, removes, inserts []int32) ([]int32, error) {
 	if !c.opts.Updates || len(removes) == 0 || len(inserts) == 0 {
-		return nil
+		return nil, nil
 	}
-	byKey := make(map[xxh3.Uint128][]int, len(inserts))
-	now := rowDigests(c.view.out, born, c.key)
-	for _, j := range inserts {
-		byKey[now[j]] = append(byKey[now[j]], j)
+	now, err := c.rowDigests(born, c.key)
+	if err != nil {
+		return nil, err
 	}
-	was := rowDigests(c.view.out, dead, c.key)
-	out := make(map[int]int)
-	for _, i := range removes {
-		if l := byKey[was[i]]; len(l) > 0 {
-			out[i] = l[0]
-			byKey[was[i]] = l[1:]
-		}
+	was, err := c.rowDigests(dead, c.key)
+	if err != nil {
+		return nil, err
 	}
-	return out
+	byKey := newQueues(now, inserts)
+	out := make([]int32, len(removes))
+	for k, i := range removes {
+		out[k] = byKey.pop(was[i])
+	}
+	return out, nil
 }
 
-// rowDigests hashes the rows of a batch, or some of its columns, by their
-// canonical text.
-func rowDigests(s *schema.Schema, b arrow.RecordBatch, cols []int) []xxh3.Uint128 {
-	if cols != nil {
-		fields, arrays := make([]schema.Field, len(cols)), make([]arrow.Array, len(cols))
-		for i, c := range cols {
-			fields[i], arrays[i] = s.Fields[c], b.Column(c)
-		}
-		s = schema.MustNew(fields...)
-		b = array.NewRecordBatch(schema.ArrowSchema(s), arrays, b.NumRows())
-		defer b.Release()
+// queues have the rows of each digest, in order.
+type queues struct {
+	first map[deletes.Digest]int32
+	next  []int32 // by row; -1 ends
+}
+
+// newQueues queues rows, nil for all.
+func newQueues(digests []deletes.Digest, rows []int32) *queues {
+	n := len(digests)
+	if rows != nil {
+		n = len(rows)
 	}
+	q := &queues{first: make(map[deletes.Digest]int32, n), next: make([]int32, len(digests))}
+	for k := n - 1; k >= 0; k-- { // the last first, for the first to be in front
+		row := int32(k)
+		if rows != nil {
+			row = rows[k]
+		}
+		q.next[row] = -1
+		if f, ok := q.first[digests[row]]; ok {
+			q.next[row] = f
+		}
+		q.first[digests[row]] = row
+	}
+	return q
+}
+
+// pop takes the first row of a digest, -1 for none.
+func (q *queues) pop(d deletes.Digest) int32 {
+	row, ok := q.first[d]
+	if !ok || row < 0 {
+		return -1
+	}
+	q.first[d] = q.next[row]
+	return row
+}
+
+// rowDigests hashes the rows of a batch, or some of its columns.
+func (c *ChangeScan) rowDigests(b arrow.RecordBatch, cols []int) ([]deletes.Digest, error) {
+	fields, arrays := c.view.out.Fields, b.Columns()
+	if cols != nil {
+		fields, arrays = make([]schema.Field, len(cols)), make([]arrow.Array, len(cols))
+		for i, k := range cols {
+			fields[i], arrays[i] = c.view.out.Fields[k], b.Column(k)
+		}
+	}
+	plain := len(fields) > 0
+	for i := range fields {
+		switch fields[i].Type.Kind {
+		case schema.KindStruct, schema.KindList, schema.KindMap, schema.KindVariant, schema.KindGeometry, schema.KindGeography, schema.KindUnknown:
+			plain = false
+		}
+	}
+	if plain {
+		h, err := deletes.NewHasher(fields, c.seed)
+		if err != nil {
+			return nil, err
+		}
+		return h.Hash(arrays, nil), nil
+	}
+	return textDigests(fields, arrays, b.NumRows(), c.seed)
+}
+
+// textDigests hashes rows by their canonical text.
+func textDigests(fields []schema.Field, arrays []arrow.Array, rows int64, seed uint64) ([]deletes.Digest, error) {
+	s, err := schema.New(0, fields, nil)
+	if err != nil {
+		return nil, err
+	}
+	b := array.NewRecordBatch(schema.ArrowSchema(s), arrays, rows)
+	defer b.Release()
 	e := rowjson.NewEncoder(s, rowjson.Canonical)
-	out := make([]xxh3.Uint128, b.NumRows())
+	out := make([]deletes.Digest, rows)
 	var buf []byte
 	for i := range out {
 		buf = e.AppendRow(buf[:0], b, i)
-		out[i] = xxh3.Hash128(buf)
+		u := xxh3.Hash128Seed(buf, seed)
+		out[i] = deletes.Digest{u.Lo, u.Hi}
 	}
-	return out
+	return out, e.Err()
 }
 
 // batch builds a batch of the result from rows of cols.

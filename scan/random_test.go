@@ -245,15 +245,17 @@ func TestRandomChanges(t *testing.T) {
 				for id := range before {
 					state[id] = true
 				}
-				cs := scan.Changes(m.source(), &scan.ChangesOptions{From: from, Columns: []string{"id", "k"}})
+				columns := [][]string{{"id", "k"}, {"id", "k", "n.x", "v"}}[m.r.IntN(2)] // without a struct and with
+				cs := scan.Changes(m.source(), &scan.ChangesOptions{From: from, Columns: columns})
 				for row, err := range cs.Rows(m.ctx) {
 					if err != nil {
 						t.Fatal(err)
 					}
 					id := row[0].(int64)
-					add := row[2] == string(scan.Insert)
+					kind := row[len(columns)]
+					add := kind == string(scan.Insert)
 					if state[id] == add {
-						t.Fatalf("row %d: %s though it is there: %v", id, row[2], state[id])
+						t.Fatalf("row %d: %s though it is there: %v", id, kind, state[id])
 					}
 					state[id] = add
 				}
