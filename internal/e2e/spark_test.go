@@ -85,8 +85,8 @@ func (s *spark) answer() ([]string, error) {
 			return rows, nil
 		case strings.HasPrefix(line, "R "):
 			rows = append(rows, line[2:])
-		default:
-			return nil, fmt.Errorf("spark: %.2000s", strings.TrimPrefix(line, "E "))
+		case strings.HasPrefix(line, "E "):
+			return nil, fmt.Errorf("spark: %.2000s", line[2:])
 		}
 	}
 }
