@@ -36,7 +36,7 @@ const maxManifestBytes = 1 << 30
 func (c *checker) snapshots(ctx context.Context) {
 	c.manifests = make(map[manifestKey]*checked)
 	c.data = make(map[string]*dataFile)
-	c.deletes = make(map[deleteKey]*deleteFile)
+	c.deletes = make(map[deleteKey]*manifestEntry)
 	current := c.t.Current()
 	if current != nil {
 		c.snapshot(ctx, current, c.t.CurrentSchema())
