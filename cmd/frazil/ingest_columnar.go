@@ -140,6 +140,9 @@ func (f *columnarFile) openArrow(path string) (err error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
+	if err := checkArrow(file, string(magic[:n]) == "ARROW1"); err != nil {
+		return err
+	}
 	var as *arrow.Schema
 	var next func() (arrow.RecordBatch, error)
 	var closeReader func()
