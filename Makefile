@@ -43,7 +43,7 @@ $(STAMP):
 # spark lets Apache Spark read and change our tables. It needs a JDK 17 and Maven,
 # and downloads some 300 MB the first time.
 spark: $(SPARKED) judges
-	FRAZIL_SPARK=$(SPARK) FRAZIL_PYTHON=$(VENV)/bin/python $(GO) test -timeout 30m ./...ernal/e2e -run TestSpark -count=1 -v
+	FRAZIL_SPARK=$(SPARK) FRAZIL_PYTHON=$(VENV)/bin/python $(GO) test ./internal/e2e -run TestSpark -count=1 -v
 
 $(SPARKED):
 	@command -v javac >/dev/null && command -v mvn >/dev/null || { echo "make spark needs a JDK 17 (javac) and Maven (mvn)"; exit 1; }
