@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 // dated is a memory store whose files are as old as the test says; it tells of
 // calls.
 type dated struct {
+	mu, hook sync.Mutex
 	objstore.Store
 	age      map[string]time.Duration // of files; others are new
 	skew     time.Duration            // of the store's clock
@@ -61,12 +63,17 @@ func (d *dated) List(ctx context.Context, prefix string) iter.Seq2[objstore.Info
 }
 
 func (d *dated) Delete(ctx context.Context, uri string) error {
-	if d.onDelete != nil {
-		d.onDelete(uri)
+	if d.hook.TryLock() { // one at a time; what the hook deletes calls no hook
+		if d.onDelete != nil {
+			d.onDelete(uri)
+		}
+		d.hook.Unlock()
 	}
 	err := d.Store.Delete(ctx, uri)
 	if err == nil {
+		d.mu.Lock()
 		d.deleted = append(d.deleted, uri)
+		d.mu.Unlock()
 	}
 	return err
 }
