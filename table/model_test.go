@@ -14,6 +14,7 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/deletes/keyindex"
+	"github.com/frazildb/frazil/internal/fsck"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/scan"
@@ -207,6 +208,22 @@ func (m *model) run(steps int) {
 		m.compare()
 	}
 	m.timeTravel()
+	m.fsck()
+}
+
+// fsck checks all that is stored.
+func (m *model) fsck() {
+	src := m.tab.Source()
+	r, err := fsck.Check(m.ctx, fsck.Source{Store: src.Store, Metadata: src.Metadata}, &fsck.Options{Deep: true})
+	m.check(err)
+	for _, f := range r.Findings {
+		if f.Severity == fsck.Error || f.Rule != "dangling" && f.Rule != "metadata-log" {
+			m.t.Errorf("%s", f)
+		}
+	}
+	if m.t.Failed() {
+		m.t.Log(strings.Join(m.log, "\n"))
+	}
 }
 
 // change applies one random change to the writer and to the map.

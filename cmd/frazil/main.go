@@ -122,7 +122,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		demoCommand, createCommand, alterCommand, dropCommand, tablesCommand, describeCommand, metadataCommand,
-		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, compactCommand, expireCommand, orphansCommand, rewriteManifestsCommand,
+		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, verifyCommand, compactCommand, expireCommand, orphansCommand, rewriteManifestsCommand,
 		branchCommand, tagCommand, rollbackCommand, fastForwardCommand, cherryPickCommand, benchCommand, versionCommand,
 	}
 }

@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"internal/datafile"},
 	{"deletes", "catalog/*"},
 	{"deletes/keyindex"},
-	{"internal/upsert", "scan"},
+	{"internal/upsert", "scan", "internal/fsck"},
 	{"table"},
 	{"compaction", "cdc"},
 	{"cdc/*"},

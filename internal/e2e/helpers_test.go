@@ -15,6 +15,7 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/cdc/cdctest"
+	"github.com/frazildb/frazil/internal/fsck"
 	"github.com/frazildb/frazil/internal/judge"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/scan"
@@ -105,7 +106,30 @@ func checkOracle(t testing.TB, dir, oracle string, skip ...string) int {
 		}
 		n++
 	}
+	checkFsck(t, dir)
 	return n
+}
+
+// checkFsck checks every table of a warehouse down to its rows.
+func checkFsck(t testing.TB, dir string) {
+	t.Helper()
+	cat := openWarehouse(t, dir)
+	for _, name := range tableNames(t, dir) {
+		tab, err := table.Open(context.Background(), cat, name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src := tab.Source()
+		r, err := fsck.Check(context.Background(), fsck.Source{Store: src.Store, Metadata: src.Metadata}, &fsck.Options{Deep: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range r.Findings {
+			if f.Severity == fsck.Error {
+				t.Errorf("%s: %s", name, f)
+			}
+		}
+	}
 }
 
 func compareTable(cat catalog.Catalog, name string, want *cdctest.Table) error {
