@@ -10,9 +10,9 @@ import (
 	"github.com/frazildb/frazil/partition"
 )
 
-// ErrStale is wrapped by Apply when a snapshot's sequence number or first row id
-// is behind the table's: it was made for an older base, so reload and make it
-// anew.
+// ErrStale is wrapped by Apply when updates were made for an older base, so that
+// one has to reload and make them anew: a snapshot's sequence number or first
+// row id is behind the table's, or a snapshot is removed that a ref needs.
 var ErrStale = errors.New("stale base")
 
 // Apply returns the table changed by the updates in order; t stays as it is.
@@ -26,7 +26,8 @@ var ErrStale = errors.New("stale base")
 // for new ones are replaced by the next free ones. A snapshot must have a sequence
 // number above the table's last (version 2 and up, unless it has no parent) and
 // in version 3 a first row id that is not below the table's next; violations
-// wrap ErrStale.
+// wrap ErrStale. So does the removal of a snapshot that a ref points to when all
+// updates are applied: refs go by RemoveRef, never silently.
 func (t *Table) Apply(updates []Update, now time.Time, previousLocation string) (*Table, error) {
 	if t.unsigned != "" {
 		return nil, fmt.Errorf("table %s: snapshot id %s does not fit 64 signed bits: the table can only be read", t.Location, t.unsigned)
@@ -51,7 +52,7 @@ type applier struct {
 	lastSchema, lastSpec, lastOrder int // LastAdded, or -1
 	encCloned                       bool
 	snapsCloned                     bool
-	removed                         bool           // snapshots were removed
+	removed                         map[int64]bool // snapshots removed
 	added                           map[int64]bool // snapshots added
 	// mains are the snapshots that main moved to, in order.
 	mains   []int64
@@ -71,7 +72,7 @@ func newApplier(base *Table) *applier {
 	t.Statistics = slices.Clip(base.Statistics)
 	t.PartitionStatistics = slices.Clip(base.PartitionStatistics)
 	t.index = nil
-	return &applier{base: base, t: &t, lastSchema: -1, lastSpec: -1, lastOrder: -1, added: map[int64]bool{}}
+	return &applier{base: base, t: &t, lastSchema: -1, lastSpec: -1, lastOrder: -1, added: map[int64]bool{}, removed: map[int64]bool{}}
 }
 
 // update dispatches on the kind of update.
@@ -210,6 +211,11 @@ func (a *applier) upgrade(version int) error {
 // finish derives what the updates imply and checks the result.
 func (a *applier) finish(now time.Time, previousLocation string) error {
 	t := a.t
+	for name, r := range t.Refs {
+		if a.removed[r.SnapshotID] {
+			return fmt.Errorf("%w: ref %s needs snapshot %d, which is to be removed", ErrStale, name, r.SnapshotID)
+		}
+	}
 	if t.FormatVersion >= 2 && t.UUID == "" {
 		return errors.New("the table has no uuid, which format version 2 requires: assign one")
 	}
@@ -278,7 +284,7 @@ func (a *applier) finishLog() {
 		}
 		t.SnapshotLog = append(slices.Clip(t.SnapshotLog), SnapshotLogEntry{at, id})
 	}
-	if !a.removed {
+	if len(a.removed) == 0 {
 		return
 	}
 	t.buildIndex()

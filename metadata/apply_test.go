@@ -299,7 +299,11 @@ func TestLogAndExpiry(t *testing.T) {
 	if s := back.SnapshotAsOf(1); s != nil {
 		t.Errorf("before the table: %+v", s)
 	}
-	cut := apply(t, table, RemoveSnapshots{[]int64{102, 101}})
+	// A ref is never lost with its snapshot, in whatever order the updates come.
+	if _, err := table.Apply([]Update{RemoveSnapshots{[]int64{102, 101}}}, t0, ""); !errors.Is(err, ErrStale) || !strings.Contains(err.Error(), "ref old") {
+		t.Errorf("a tagged snapshot removed: %v", err)
+	}
+	cut := apply(t, table, RemoveSnapshots{[]int64{102, 101}}, RemoveRef{"old"})
 	if len(cut.Snapshots) != 2 || len(cut.SnapshotLog) != 2 || len(cut.Statistics) != 1 || len(cut.Refs) != 1 {
 		t.Errorf("expired: %v %v %v %v", len(cut.Snapshots), cut.SnapshotLog, cut.Statistics, cut.Refs)
 	}

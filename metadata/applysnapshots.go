@@ -86,7 +86,7 @@ func (a *applier) cloneSnapshots() {
 
 // snapshot finds a snapshot of the table as it is by now.
 func (a *applier) snapshot(id int64) *Snapshot {
-	if !a.removed && !a.added[id] && a.base.index != nil {
+	if len(a.removed) == 0 && !a.added[id] && a.base.index != nil {
 		return a.base.Snapshot(id)
 	}
 	return a.t.Snapshot(id)
@@ -141,17 +141,13 @@ func (a *applier) removeSnapshots(ids []int64) {
 	}
 	kept := make([]Snapshot, 0, len(t.Snapshots))
 	for i := range t.Snapshots {
-		if !gone[t.Snapshots[i].ID] {
+		if id := t.Snapshots[i].ID; gone[id] {
+			a.removed[id] = true
+		} else {
 			kept = append(kept, t.Snapshots[i])
 		}
 	}
-	a.removed = a.removed || len(kept) < len(t.Snapshots)
 	t.Snapshots, a.snapsCloned = kept, true
-	for name, r := range t.Refs {
-		if gone[r.SnapshotID] {
-			a.removeRef(name)
-		}
-	}
 	t.Statistics = slices.DeleteFunc(slices.Clone(t.Statistics), func(s Statistics) bool { return gone[s.SnapshotID] })
 	t.PartitionStatistics = slices.DeleteFunc(slices.Clone(t.PartitionStatistics),
 		func(s PartitionStatistics) bool { return gone[s.SnapshotID] })
