@@ -142,11 +142,46 @@ func (p *Producer) checkOperation() error {
 	return nil
 }
 
-// checkReplace refuses a rewrite that adds rows. Rows that come with a delete by
-// position, as when the file they are from was removed meanwhile, are none.
+// checkReplace refuses a rewrite that cannot leave the rows as they are (spec:
+// "Snapshots", operation replace), by the rules of Java's RewriteFiles and one
+// exception: rows that are added together with their own delete, as when the
+// file they are from was removed while it was rewritten, count as none. Deletes
+// of other files, or of files not named, are no excuse.
+//
+//   - Something is removed.
+//   - Data files are added only if data files are removed.
+//   - Deletes of files that were there before are added only if delete files are
+//     removed: else rows would go.
+//   - No more rows are added, less those that come deleted, than are removed.
 func (p *Producer) checkReplace(d *delta) error {
-	if p.operation() == metadata.OpReplace && d.added.records-d.added.positions > d.removed.records {
-		return fmt.Errorf("%w: a replace of %d rows by %d", ErrInvalid, d.removed.records, d.added.records)
+	if p.operation() != metadata.OpReplace {
+		return nil
+	}
+	if d.removed.dataFiles+d.removed.deleteFiles() == 0 {
+		return fmt.Errorf("%w: a replace that removes nothing", ErrInvalid)
+	}
+	if d.added.dataFiles > 0 && d.removed.dataFiles == 0 {
+		return fmt.Errorf("%w: a replace of no data file by %d", ErrInvalid, d.added.dataFiles)
+	}
+	rows := make(map[string]int64, len(p.c.AddData)) // not deleted, by added file
+	live := d.added.records
+	for _, f := range p.c.AddData {
+		rows[f.Path] = max(f.RecordCount, 0)
+	}
+	for _, f := range p.c.AddDeletes {
+		n, own := rows[f.ReferencedDataFile]
+		if f.Content != manifest.ContentPositionDeletes || !own {
+			if d.removed.deleteFiles() == 0 {
+				return fmt.Errorf("%w: a replace that removes no delete file adds %s, whose deletes are of files already there", ErrInvalid, f.Path)
+			}
+			continue
+		}
+		n = min(n, max(f.RecordCount, 0))
+		rows[f.ReferencedDataFile] -= n
+		live -= n
+	}
+	if live > d.removed.records {
+		return fmt.Errorf("%w: a replace of %d rows by %d", ErrInvalid, d.removed.records, live)
 	}
 	return nil
 }
