@@ -103,10 +103,13 @@ func (f *Files) publish(ctx context.Context, base *Entry, next *metadata.Table) 
 		return nil, err
 	}
 	uri := versionURI(dir, n+1)
+	e, err := f.entry(ctx, dir, &Entry{ID: base.ID, Metadata: next, MetadataLocation: uri})
+	if err != nil {
+		return nil, err
+	}
 	if err := f.put(ctx, uri, data); err != nil {
 		return nil, err
 	}
-	e := &Entry{ID: base.ID, Metadata: next, MetadataLocation: uri, Store: f.store}
 	if err := f.confirm(ctx, base, e); err != nil {
 		return nil, err
 	}

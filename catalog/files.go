@@ -18,6 +18,14 @@ type FilesOptions struct {
 	Now func() time.Time
 	// MaxMetadataBytes bounds a metadata file as stored; 0 is 64 MiB.
 	MaxMetadataBytes int64
+	// Allow are prefixes, beyond a table's own directory, under which its metadata
+	// may name files to be read and written: a second bucket, or where the files
+	// of a table were before they moved here. Everything else that metadata names
+	// is refused with objstore.ErrOutside; see objstore.Within.
+	Allow []string
+	// AllowDelete are prefixes under which, as under a table's own directory,
+	// maintenance may also delete. They are allowed otherwise too.
+	AllowDelete []string
 	// Pause is the wait before the second look at a commit of unknown outcome,
 	// doubled before each further one; 0 is 50 ms.
 	Pause time.Duration
@@ -126,8 +134,7 @@ func (f *Files) load(ctx context.Context, id Identifier) (*Entry, error) {
 	dir := f.dir(id)
 	r := reader{store: f.store, limit: f.opts.MaxMetadataBytes}
 	if e := f.recall(dir); e != nil {
-		if e, err := r.refresh(ctx, e); err == nil {
-			f.remember(dir, e)
+		if e, err := f.refresh(ctx, r, dir, e); err == nil {
 			return e, nil
 		} else if ctx.Err() != nil {
 			return nil, err
@@ -136,6 +143,24 @@ func (f *Files) load(ctx context.Context, id Identifier) (*Entry, error) {
 	e, err := r.load(ctx, id, dir)
 	if err != nil {
 		return nil, err
+	}
+	if e, err = f.entry(ctx, dir, e); err != nil {
+		return nil, err
+	}
+	f.remember(dir, e)
+	return e, nil
+}
+
+// refresh is load from an entry lately seen.
+func (f *Files) refresh(ctx context.Context, r reader, dir string, seen *Entry) (*Entry, error) {
+	e, err := r.refresh(ctx, seen)
+	if err != nil {
+		return nil, err
+	}
+	if e != seen {
+		if e, err = f.entry(ctx, dir, e); err != nil {
+			return nil, err
+		}
 	}
 	f.remember(dir, e)
 	return e, nil

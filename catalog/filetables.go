@@ -37,7 +37,9 @@ func (f *Files) CreateTable(ctx context.Context, id Identifier, t *metadata.Tabl
 
 // RegisterTable makes version 1 of a table from a copy of a metadata file. The
 // table's location and files stay where they are; they must be within reach of
-// the catalog's store. From then on the two names are two tables that share
+// the catalog's store, and the field location within the directory that the
+// metadata file lies in or a prefix of FilesOptions.Allow, because whoever wrote
+// the file could name any other table in it. From then on the two names are two tables that share
 // files: drop the other, and do not purge either while both are used.
 func (f *Files) RegisterTable(ctx context.Context, id Identifier, metadataLocation string) (*Entry, error) {
 	if err := f.check(id); err != nil {
@@ -49,6 +51,12 @@ func (f *Files) RegisterTable(ctx context.Context, id Identifier, metadataLocati
 		err = fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	if err != nil {
+		return nil, fmt.Errorf("table %s: register: %w", id, err)
+	}
+	if _, err := r.head(ctx, f.dir(id)); err == nil {
+		return nil, fmt.Errorf("table %s: register: %w", id, ErrExists)
+	}
+	if err := f.trust(ctx, f.dir(id), metadataLocation, from.Metadata); err != nil {
 		return nil, fmt.Errorf("table %s: register: %w", id, err)
 	}
 	e, err := f.create(ctx, id, from.Metadata)
@@ -81,7 +89,10 @@ func (f *Files) create(ctx context.Context, id Identifier, t *metadata.Table) (*
 	if err != nil {
 		return nil, err
 	}
-	e := &Entry{ID: id, Metadata: t, MetadataLocation: versionURI(dir, 1), Store: f.store}
+	e, err := f.entry(ctx, dir, &Entry{ID: id, Metadata: t, MetadataLocation: versionURI(dir, 1)})
+	if err != nil {
+		return nil, err
+	}
 	if err := f.put(ctx, e.MetadataLocation, stamp(text)); errors.Is(err, errRival) {
 		return nil, ErrExists
 	} else if err != nil {
@@ -164,8 +175,8 @@ func (f *Files) drop(ctx context.Context, id Identifier, purge bool) error {
 	} else if !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	if !purge {
-		return nil
+	if err := f.remove(ctx, objstore.Join(dir, metadataDir, registeredName)); err != nil || !purge {
+		return err
 	}
 	return f.removeAll(ctx, dir)
 }

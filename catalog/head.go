@@ -204,7 +204,7 @@ func (r reader) read(ctx context.Context, id Identifier, uri string) (*Entry, er
 	if err != nil {
 		return nil, err
 	}
-	return &Entry{ID: id, Metadata: t, MetadataLocation: uri, Store: r.store, etag: info.ETag}, nil
+	return &Entry{ID: id, Metadata: t, MetadataLocation: uri, etag: info.ETag}, nil
 }
 
 // refresh returns the highest version of the table that e is a version of. It

@@ -1,9 +1,11 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/frazildb/frazil/metadata"
@@ -22,9 +24,15 @@ import (
 // A table whose metadata says that it lies outside the store was copied or moved
 // here: then the entry's Store looks its location, and that of its manifest lists
 // if they say another, up under the directory, and nowhere else.
-func OpenDir(ctx context.Context, store objstore.Store, location string) (*Entry, error) {
+//
+// Only files under that directory are looked at, and under the prefixes that
+// opts allows; of opts, Allow, AllowDelete and MaxMetadataBytes count.
+func OpenDir(ctx context.Context, store objstore.Store, location string, opts *FilesOptions) (*Entry, error) {
 	location = strings.TrimRight(location, "/")
-	e, err := openDir(ctx, store, location)
+	if opts == nil {
+		opts = &FilesOptions{}
+	}
+	e, err := openDir(ctx, store, location, opts)
 	if errors.Is(err, objstore.ErrNotFound) && !errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
@@ -34,8 +42,8 @@ func OpenDir(ctx context.Context, store objstore.Store, location string) (*Entry
 	return e, nil
 }
 
-func openDir(ctx context.Context, store objstore.Store, location string) (*Entry, error) {
-	r := reader{store: store, limit: maxMetadataBytes}
+func openDir(ctx context.Context, store objstore.Store, location string, opts *FilesOptions) (*Entry, error) {
+	r := reader{store: store, limit: cmp.Or(opts.MaxMetadataBytes, maxMetadataBytes)}
 	dir, uri := location, location
 	if isMetadataFile(fileName(location)) {
 		dir = strings.TrimSuffix(strings.TrimSuffix(location, "/"+fileName(location)), "/"+metadataDir)
@@ -49,7 +57,11 @@ func openDir(ctx context.Context, store objstore.Store, location string) (*Entry
 	if err != nil {
 		return nil, err
 	}
-	e.Store = mapMoved(store, e.Metadata, dir)
+	bound, err := objstore.Within(store, objstore.Bounds{Own: dir, Allow: opts.Allow, Delete: opts.AllowDelete})
+	if err != nil {
+		return nil, err
+	}
+	e.Store = mapMoved(bound, e.Metadata, dir, slices.Concat(opts.Allow, opts.AllowDelete))
 	return e, nil
 }
 
@@ -57,13 +69,15 @@ func openDir(ctx context.Context, store objstore.Store, location string) (*Entry
 const maxMoved = 8
 
 // mapMoved has the table's location, and those that its manifest lists name
-// instead of it, looked up in dir, if they are not the store's own.
-func mapMoved(store objstore.Store, m *metadata.Table, dir string) objstore.Store {
+// instead of it, looked up in dir, if they are neither the store's own nor where
+// the caller allows them to be.
+func mapMoved(store objstore.Store, m *metadata.Table, dir string, allowed []string) objstore.Store {
 	seen := map[string]bool{}
 	moved := store
 	add := func(prefix string) {
 		prefix = strings.TrimRight(prefix, "/")
-		if prefix == "" || seen[prefix] || len(seen) == maxMoved || objstore.Under(store.Root(), prefix) {
+		if prefix == "" || seen[prefix] || len(seen) == maxMoved || objstore.Under(store.Root(), prefix) ||
+			slices.ContainsFunc(allowed, func(a string) bool { return objstore.Under(a, prefix) }) {
 			return
 		}
 		seen[prefix] = true

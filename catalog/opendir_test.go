@@ -16,7 +16,7 @@ import (
 func TestOpenDir(t *testing.T) {
 	f := newFixture(t, 3)
 	for _, loc := range []string{"mem://wh/shop/orders", "mem://wh/shop/orders/", "mem://wh/shop/orders/metadata/v3.metadata.json"} {
-		e, err := catalog.OpenDir(t.Context(), f.store, loc)
+		e, err := catalog.OpenDir(t.Context(), f.store, loc, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -24,16 +24,16 @@ func TestOpenDir(t *testing.T) {
 			t.Errorf("%s: %+v", loc, e)
 		}
 	}
-	e, err := catalog.OpenDir(t.Context(), f.store, "mem://wh/shop/orders/metadata/v2.metadata.json")
+	e, err := catalog.OpenDir(t.Context(), f.store, "mem://wh/shop/orders/metadata/v2.metadata.json", nil)
 	if err != nil || len(e.Metadata.Properties) != 1 {
 		t.Errorf("v2: %v", err)
 	}
 	for _, loc := range []string{"mem://wh/shop", "mem://wh/none", "mem://wh/shop/orders/metadata/v9.metadata.json"} {
-		if _, err := catalog.OpenDir(t.Context(), f.store, loc); !errors.Is(err, catalog.ErrNotFound) {
+		if _, err := catalog.OpenDir(t.Context(), f.store, loc, nil); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("%s: %v", loc, err)
 		}
 	}
-	if _, err := catalog.OpenDir(t.Context(), f.store, "file:///etc"); !errors.Is(err, objstore.ErrOutside) {
+	if _, err := catalog.OpenDir(t.Context(), f.store, "file:///etc", nil); !errors.Is(err, objstore.ErrOutside) {
 		t.Errorf("outside: %v", err)
 	}
 }
@@ -67,7 +67,7 @@ func TestOpenDirKinds(t *testing.T) {
 		if c.hint != "" {
 			put("version-hint.text", []byte(c.hint))
 		}
-		e, err := catalog.OpenDir(t.Context(), store, "mem://wh/t")
+		e, err := catalog.OpenDir(t.Context(), store, "mem://wh/t", nil)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		} else if e.MetadataLocation != "mem://wh/t/metadata/"+c.want {
@@ -87,7 +87,7 @@ func TestOpenDirMoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e, err := catalog.OpenDir(t.Context(), store, dir)
+	e, err := catalog.OpenDir(t.Context(), store, dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestOpenDirForeign(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		e, err := catalog.OpenDir(t.Context(), store, objstore.Join(store.Root(), filepath.ToSlash(rel)))
+		e, err := catalog.OpenDir(t.Context(), store, objstore.Join(store.Root(), filepath.ToSlash(rel)), nil)
 		if err != nil {
 			refused[rel] = err
 			return nil

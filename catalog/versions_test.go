@@ -473,12 +473,15 @@ func TestPurgeStaysInPlace(t *testing.T) {
 	for _, location := range []string{"mem://wh", "mem://wh/shop", "mem://wh/shop/orders", "mem://elsewhere", "file:///"} {
 		f := newFixture(t, 2)
 		text := bytes.Replace(f.get("v2.metadata.json"), []byte(`"mem://wh/shop/orders"`), fmt.Appendf(nil, "%q", location), 1)
-		if err := f.store.Put(t.Context(), "mem://wh/in/hostile.metadata.json", text, nil); err != nil {
-			t.Fatal(err)
+		for _, uri := range []string{"mem://wh/in/hostile.metadata.json", "mem://wh/shop/hostile/metadata/v1.metadata.json"} {
+			if err := f.store.Put(t.Context(), uri, text, nil); err != nil {
+				t.Fatal(err)
+			}
 		}
 		id := catalog.Identifier{Namespace: []string{"shop"}, Name: "hostile"}
-		if _, err := f.cat.RegisterTable(t.Context(), id, "mem://wh/in/hostile.metadata.json"); err != nil {
-			t.Fatalf("%s: %v", location, err)
+		other := catalog.Identifier{Namespace: []string{"shop"}, Name: "registered"}
+		if _, err := f.cat.RegisterTable(t.Context(), other, "mem://wh/in/hostile.metadata.json"); !errors.Is(err, objstore.ErrOutside) {
+			t.Errorf("%s: registered: %v", location, err)
 		}
 		f.store.Arm(nil)
 		if err := f.cat.DropTable(t.Context(), id, true); err != nil {

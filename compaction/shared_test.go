@@ -78,7 +78,7 @@ func compactForeign(t *testing.T, dir, file string, o compaction.Options) bool {
 	ctx := context.Background()
 	const root = "file:///foreign/t"
 	store := copyInto(t, dir, root)
-	entry, err := catalog.OpenDir(ctx, store, root+"/metadata/"+file)
+	entry, err := catalog.OpenDir(ctx, store, root+"/metadata/"+file, nil)
 	if err != nil {
 		t.Skip(err)
 	}
@@ -88,7 +88,7 @@ func compactForeign(t *testing.T, dir, file string, o compaction.Options) bool {
 func compactShared(t *testing.T, dir, root string, o compaction.Options) bool {
 	ctx := context.Background()
 	store := copyInto(t, dir, root)
-	entry, err := catalog.OpenDir(ctx, store, root)
+	entry, err := catalog.OpenDir(ctx, store, root, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

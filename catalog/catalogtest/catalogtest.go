@@ -250,8 +250,8 @@ func testDrop(t *testing.T, c catalog.Catalog) {
 	wantError(t, c.DropTable(ctx, orders, true), catalog.ErrNotFound)
 	e := create(t, c, orders)
 	near := create(t, c, catalog.Identifier{Namespace: orders.Namespace, Name: "orders2"})
-	for _, loc := range []string{e.Metadata.Location, near.Metadata.Location} {
-		if err := e.Store.Put(ctx, objstore.Join(loc, "data", "a.parquet"), []byte("x"), nil); err != nil {
+	for _, e := range []*catalog.Entry{e, near} {
+		if err := e.Store.Put(ctx, objstore.Join(e.Metadata.Location, "data", "a.parquet"), []byte("x"), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -267,7 +267,7 @@ func testDrop(t *testing.T, c catalog.Catalog) {
 		t.Errorf("left after purge: %s, %v", info.URI, err)
 	}
 	load(t, c, near.ID)
-	if _, err := e.Store.Stat(ctx, objstore.Join(near.Metadata.Location, "data", "a.parquet")); err != nil {
+	if _, err := near.Store.Stat(ctx, objstore.Join(near.Metadata.Location, "data", "a.parquet")); err != nil {
 		t.Errorf("a neighbour's file: %v", err)
 	}
 	again := create(t, c, orders)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -28,6 +29,7 @@ type env struct {
 
 	warehouse, catalogURI string
 	mapped                []string
+	allow, allowDelete    []string
 	json, quiet, verbose  bool
 	// bar is set while a progress bar is on the terminal.
 	bar atomic.Bool
@@ -42,7 +44,9 @@ func (e *env) flagSet(c command) (*pflag.FlagSet, func(context.Context, []string
 	runIt := c.setup(e, fs)
 	fs.StringVar(&e.warehouse, "warehouse", "./warehouse", "root of the tables: a path, file://, mem://, s3://, gs://, azblob:// (FRAZIL_WAREHOUSE)")
 	fs.StringVar(&e.catalogURI, "catalog", "", "catalog to use instead of the warehouse's own (FRAZIL_CATALOG)")
-	fs.StringArrayVar(&e.mapped, "map", nil, "FROM=TO: files whose stored location begins with FROM are at TO now (repeatable)")
+	fs.StringArrayVar(&e.mapped, "map", nil, "`FROM=TO`: files whose stored location begins with FROM are at TO now (repeatable)")
+	fs.StringArrayVar(&e.allow, "allow", nil, "`PREFIX` beyond a table's own directory under which it may name files (repeatable)")
+	fs.StringArrayVar(&e.allowDelete, "allow-delete", nil, "`PREFIX` under which maintenance may also delete files (repeatable)")
 	fs.BoolVar(&e.json, "json", false, "machine-readable results")
 	fs.BoolVar(&e.quiet, "quiet", false, "no progress and no notes")
 	fs.BoolVar(&e.verbose, "verbose", false, "errors with their whole chain")
@@ -135,10 +139,64 @@ func (e *env) catalog(ctx context.Context) (catalog.Catalog, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("warehouse %s: %w", e.warehouse, err)
 	}
+	if store, err = e.reach(ctx, store, e.allow, e.allowDelete); err != nil {
+		return nil, nil, err
+	}
+	opts := &catalog.FilesOptions{Allow: absAll(e.allow), AllowDelete: absAll(e.allowDelete)}
+	for _, m := range e.mapped { // bounds are locations as tables spell them
+		from, _, _ := strings.Cut(m, "=")
+		opts.Allow = append(opts.Allow, from)
+	}
 	if store, err = e.mapStore(store); err != nil {
 		return nil, nil, err
 	}
-	return catalog.NewFiles(store, nil), func() { _ = store.Close() }, nil
+	return catalog.NewFiles(store, opts), func() { _ = store.Close() }, nil
+}
+
+// reach returns the store, and with it those of prefixes that are not under its
+// root. Closing it closes all.
+func (e *env) reach(ctx context.Context, store objstore.Store, prefixes ...[]string) (objstore.Store, error) {
+	var more []objstore.Store
+	for _, p := range absAll(slices.Concat(prefixes...)) {
+		if objstore.Under(store.Root(), p) {
+			continue
+		}
+		s, err := e.store(ctx, p)
+		if err != nil {
+			_ = objstore.Route(store, more...).Close()
+			return nil, fmt.Errorf("location %s: %w", p, err)
+		}
+		more = append(more, s)
+	}
+	if more == nil {
+		return store, nil
+	}
+	return objstore.Route(store, more...), nil
+}
+
+// absAll makes plain paths absolute.
+func absAll(locations []string) []string {
+	out := slices.Clone(locations)
+	for i, l := range out {
+		if strings.Contains(l, "://") {
+			continue
+		}
+		if abs, err := filepath.Abs(l); err == nil {
+			out[i] = abs
+		}
+	}
+	return out
+}
+
+// targets returns where --map sends files.
+func (e *env) targets() []string {
+	var to []string
+	for _, m := range e.mapped {
+		if _, t, ok := strings.Cut(m, "="); ok && t != "" {
+			to = append(to, t)
+		}
+	}
+	return absAll(to)
 }
 
 func (e *env) mapStore(store objstore.Store) (objstore.Store, error) {
@@ -223,45 +281,35 @@ func (e *env) source(ctx context.Context, name string) (*catalog.Entry, scan.Sou
 		}
 		location = abs
 	}
-	store, err := e.store(ctx, storeRoot(location, e.mapped))
+	store, err := e.store(ctx, storeRoot(location))
 	if err != nil {
 		return nil, scan.Source{}, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if store, err = e.mapStore(store); err != nil {
+	if store, err = e.reach(ctx, store, e.targets(), e.allow, e.allowDelete); err != nil {
 		return nil, scan.Source{}, nil, err
 	}
-	entry, err := catalog.OpenDir(ctx, store, location)
+	entry, err := catalog.OpenDir(ctx, store, location, &catalog.FilesOptions{
+		Allow:       slices.Concat(e.targets(), absAll(e.allow)),
+		AllowDelete: absAll(e.allowDelete),
+	})
+	if err == nil {
+		// Over the rest: where the user says a file is, there it is.
+		entry.Store, err = e.mapStore(entry.Store)
+	}
 	if err != nil {
+		_ = store.Close()
 		return nil, scan.Source{}, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return entry, scan.Source{Store: entry.Store, Metadata: entry.Metadata, Name: name}, func() { _ = store.Close() }, nil
 }
 
 // storeRoot is the root of the store that a location is read through. Tables
-// name their files by absolute location, so it is the table's own directory,
-// widened to where --map sends files.
-func storeRoot(location string, mapped []string) string {
+// name their files by absolute location, so it is the table's own directory.
+func storeRoot(location string) string {
 	root := location
 	if strings.HasSuffix(root, ".json") {
 		root = root[:strings.LastIndex(root, "/")]
 		root = strings.TrimSuffix(root, "/metadata")
 	}
-	for _, m := range mapped {
-		if _, to, ok := strings.Cut(m, "="); ok && !strings.Contains(to, "://") {
-			if abs, err := filepath.Abs(to); err == nil {
-				root = commonDir(root, abs)
-			}
-		}
-	}
 	return root
-}
-
-func commonDir(a, b string) string {
-	for !strings.HasPrefix(b+"/", strings.TrimSuffix(a, "/")+"/") {
-		a = filepath.Dir(a)
-		if a == "/" || a == "." {
-			return a
-		}
-	}
-	return a
 }
