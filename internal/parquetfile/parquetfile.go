@@ -40,7 +40,7 @@ type WriterOptions struct {
 	RowGroupBytes int64
 	RowGroupRows  int
 	// PageBytes is the target of uncompressed bytes a page; default 1 MiB, or
-	// 64 KiB for the columns in KeyColumns. At most 20,000 rows a page.
+	// 64 KiB for the columns in KeyColumns. At most 8,192 rows a page.
 	PageBytes int
 	// DictionaryBytes bounds a column chunk's dictionary; default 1 MiB. Past it
 	// the chunk falls back to PLAIN.

@@ -9,8 +9,9 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// maxPageRows bounds the rows of a page, as Java's writer does.
-const maxPageRows = 20_000
+// maxPageRows bounds the rows of a page: a look-up decodes a page of every column.
+// Smaller ones compress worse.
+const maxPageRows = 8192
 
 // column is the state of one leaf over the life of a file. At any time it is
 // used by one goroutine.

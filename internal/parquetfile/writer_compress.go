@@ -71,8 +71,11 @@ func startZstd(level zstd.EncoderLevel) (compressor, func(), error) {
 	e, ok := pool.Get().(*zstd.Encoder)
 	if !ok {
 		var err error
-		e, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
-			zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+		// The window comes before the level, which else halves the blocks: a page
+		// mostly fits into one. Values without repeats, like UUIDs as text, still
+		// get Huffman codes.
+		e, err = zstd.NewWriter(nil, zstd.WithWindowSize(1<<20), zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
+			zstd.WithEncoderCRC(false), zstd.WithAllLitEntropyCompression(true), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			return nil, nil, fmt.Errorf("zstd: %w", err)
 		}
