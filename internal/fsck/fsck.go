@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/snapshot"
@@ -34,6 +35,8 @@ type Options struct {
 	// MaxFindings ends the collecting of findings; default 1,000. The report
 	// still counts the others.
 	MaxFindings int
+	// Schemas, when not nil, is shared by many checks, to save time.
+	Schemas *manifest.Schemas
 	// Progress, when not nil, is told from one goroutine at a time how many files
 	// were looked at.
 	Progress func(files int64)
@@ -82,6 +85,9 @@ func Check(ctx context.Context, src Source, opts *Options) (*Report, error) {
 	}
 	if c.opts.Workers <= 0 {
 		c.opts.Workers = 8
+	}
+	if c.opts.Schemas == nil {
+		c.opts.Schemas = &manifest.Schemas{}
 	}
 	if c.opts.MaxFindings <= 0 {
 		c.opts.MaxFindings = 1000

@@ -129,7 +129,7 @@ func (c *checker) manifest(ctx context.Context, f *manifest.File) *checked {
 	if int64(len(data)) != f.Length {
 		c.fail("length", f.Path, "has %d bytes, the manifest list says %d", len(data), f.Length)
 	}
-	o := &manifest.ReadOptions{Spec: &spec, PartitionTypes: c.t.PartitionTypes(f.SpecID), KeepDeleted: true}
+	o := &manifest.ReadOptions{Spec: &spec, PartitionTypes: c.t.PartitionTypes(f.SpecID), KeepDeleted: true, Schemas: c.opts.Schemas}
 	if c.opts.Deep {
 		o.Stats = manifest.StatsAll
 	}

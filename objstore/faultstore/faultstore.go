@@ -9,7 +9,9 @@
 //
 // What a call does in each [Mode] is what real stores do: an error before
 // anything happened, a reply lost after it did, a request that was sent twice,
-// one that lands late, half a transfer, a process that dies.
+// one that lands late, half a transfer, a process that dies. In terms of HTTP,
+// as objstore/cloud maps it: a refused connection is Before; 409, 5xx and
+// time-outs are Unknown or After; a 412 about one's own earlier attempt is Twice.
 package faultstore
 
 import (
@@ -18,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math/rand/v2"
 	"slices"
 	"sync"
 
@@ -34,10 +37,11 @@ var (
 // Op is an operation of a store.
 type Op string
 
-// The operations that are counted. Write calls of a streaming write are not.
+// The operations that are counted.
 const (
 	OpOpen    Op = "open"
-	OpRead    Op = "read" // Object.ReadAt
+	OpWrite   Op = "write" // Writer.Write; fails or not, whatever the mode
+	OpRead    Op = "read"  // Object.ReadAt
 	OpStat    Op = "stat"
 	OpPut     Op = "put"
 	OpCreate  Op = "create"
@@ -142,14 +146,19 @@ func (s *Store) Handle() string {
 // begin numbers a call and returns its mode. The error is for a store that has
 // crashed, before or by this call.
 func (s *Store) begin(ctx context.Context, op Op, uri string) (Mode, error) {
+	c, err := s.call(ctx, op, uri)
+	return c.Mode, err
+}
+
+func (s *Store) call(ctx context.Context, op Op, uri string) (Call, error) {
 	s.mu.Lock()
 	if s.mu.crashed {
 		s.mu.Unlock()
-		return None, fmt.Errorf("%s %s: %w", op, uri, ErrCrashed)
+		return Call{}, fmt.Errorf("%s %s: %w", op, uri, ErrCrashed)
 	}
 	if len(s.mu.plan.Ops) > 0 && !slices.Contains(s.mu.plan.Ops, op) {
 		s.mu.Unlock()
-		return None, nil
+		return Call{}, nil
 	}
 	s.mu.calls++
 	call := Call{N: s.mu.calls, Op: op, URI: uri}
@@ -174,7 +183,7 @@ func (s *Store) begin(ctx context.Context, op Op, uri string) (Mode, error) {
 	if call.Mode == Delay && delay != nil {
 		delay(ctx, call)
 	}
-	return call.Mode, nil
+	return call, nil
 }
 
 // later has a write land when the call after the next one begins.
@@ -182,6 +191,19 @@ func (s *Store) later(apply func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.late = append(s.mu.late, late{at: s.mu.calls + 2, apply: apply})
+}
+
+// harmless reports whether a mode leaves calls alone that neither read nor change
+// an object.
+func harmless(m Mode) bool {
+	return m == None || m == Delay || m == Twice || m == Stale || m == Flip
+}
+
+// bit chooses the bit that call n flips.
+func (s *Store) bit(n int64) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return rand.New(rand.NewPCG(s.mu.plan.Seed, uint64(n))).Uint64()
 }
 
 func injected(op Op, uri string, mode Mode, unknown bool) error {
@@ -232,14 +254,25 @@ func (s *Store) write(ctx context.Context, op Op, uri string, apply func(context
 	}
 }
 
-// read runs a call that changes nothing.
-func (s *Store) read(ctx context.Context, op Op, uri string, apply func() error) error {
+// read runs a call that changes nothing; stale is it on the past, and says
+// whether there is one.
+func (s *Store) read(ctx context.Context, op Op, uri string, apply func() error, stale func(p *Past) (error, bool)) error {
 	mode, err := s.begin(ctx, op, uri)
 	if err != nil {
 		return err
 	}
 	switch mode {
-	case None, Delay:
+	case Stale:
+		if p, ok := s.inner.(*Past); ok {
+			if err, ok := stale(p); ok {
+				if err != nil {
+					err = fmt.Errorf("%s %s: %w (%s)", op, uri, err, mode)
+				}
+				return err
+			}
+		}
+		return apply()
+	case None, Delay, Flip:
 		return apply()
 	case Twice:
 		if err := apply(); err != nil {
@@ -262,6 +295,9 @@ func (s *Store) Stat(ctx context.Context, uri string) (info objstore.Info, err e
 	err = s.read(ctx, OpStat, uri, func() error {
 		info, err = s.inner.Stat(ctx, uri)
 		return err
+	}, func(p *Past) (err error, ok bool) {
+		info, err, ok = p.stat(uri)
+		return err, ok
 	})
 	return info, err
 }
@@ -294,6 +330,9 @@ func (s *Store) Open(ctx context.Context, uri string) (objstore.Object, error) {
 		}
 		o, err = s.inner.Open(ctx, uri)
 		return err
+	}, func(p *Past) (err error, ok bool) {
+		o, err, ok = p.open(uri)
+		return err, ok
 	})
 	if err != nil {
 		return nil, err
@@ -308,13 +347,20 @@ type object struct {
 }
 
 func (o *object) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
-	mode, err := o.s.begin(ctx, OpRead, o.URI())
+	call, err := o.s.call(ctx, OpRead, o.URI())
 	if err != nil {
 		return 0, err
 	}
-	switch mode {
-	case None, Delay, Twice:
+	switch mode := call.Mode; mode {
+	case None, Delay, Twice, Stale:
 		return o.Object.ReadAt(ctx, p, off)
+	case Flip:
+		n, err := o.Object.ReadAt(ctx, p, off)
+		if n > 0 {
+			bit := o.s.bit(call.N) % (8 * uint64(n))
+			p[bit/8] ^= 1 << (bit % 8)
+		}
+		return n, err
 	case Torn:
 		n, err := o.Object.ReadAt(ctx, p[:len(p)/2], off)
 		if err == nil {
@@ -339,8 +385,14 @@ func (s *Store) ListDir(ctx context.Context, prefix string) iter.Seq2[objstore.I
 func (s *Store) list(ctx context.Context, op Op, prefix string, list func(context.Context, string) iter.Seq2[objstore.Info, error]) iter.Seq2[objstore.Info, error] {
 	return func(yield func(objstore.Info, error) bool) {
 		mode, err := s.begin(ctx, op, prefix)
-		if err == nil && mode != None && mode != Delay && mode != Twice && mode != Torn {
+		if err == nil && !harmless(mode) && mode != Torn {
 			err = injected(op, prefix, mode, false)
+		}
+		if p, ok := s.inner.(*Past); ok && mode == Stale {
+			fresh := list
+			list = func(ctx context.Context, prefix string) iter.Seq2[objstore.Info, error] {
+				return p.list(ctx, prefix, fresh, op == OpList)
+			}
 		}
 		if err != nil {
 			yield(objstore.Info{}, err)
@@ -369,7 +421,7 @@ func (s *Store) Create(ctx context.Context, uri string, opts *objstore.PutOption
 	if err != nil {
 		return nil, err
 	}
-	if mode != None && mode != Delay && mode != Twice {
+	if !harmless(mode) {
 		return nil, injected(OpCreate, uri, mode, false) // nothing is visible yet
 	}
 	w, err := s.inner.Create(ctx, uri, opts)
@@ -389,11 +441,12 @@ type writer struct {
 }
 
 func (w *writer) Write(p []byte) (int, error) {
-	w.s.mu.Lock()
-	crashed := w.s.mu.crashed
-	w.s.mu.Unlock()
-	if crashed {
-		return 0, fmt.Errorf("write %s: %w", w.uri, ErrCrashed)
+	mode, err := w.s.begin(w.ctx, OpWrite, w.uri)
+	if err != nil {
+		return 0, err
+	}
+	if !harmless(mode) {
+		return 0, injected(OpWrite, w.uri, mode, false)
 	}
 	return w.Writer.Write(p)
 }
@@ -411,7 +464,7 @@ func (w *writer) Close() error {
 		return err
 	}
 	switch mode {
-	case None, Delay, Twice:
+	case None, Delay, Twice, Stale, Flip:
 		return w.Writer.Close()
 	case After, CrashAfter:
 		if err := w.Writer.Close(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"slices"
 	"testing"
 
@@ -161,5 +162,75 @@ func TestDelay(t *testing.T) {
 	s := faultstore.New(objstore.NewMemory(""), p)
 	if err := s.Put(t.Context(), objstore.Join(s.Root(), "k"), nil, nil); err != nil || len(seen) != 1 {
 		t.Errorf("%v, %v", seen, err)
+	}
+}
+
+// TestStale: what was before the last change, whoever made it.
+func TestStale(t *testing.T) {
+	past := faultstore.NewPast(objstore.NewMemory(""))
+	uri := func(name string) string { return objstore.Join(past.Root(), "d", name) }
+	writer := faultstore.New(past, nil)
+	put := func(name, data string) {
+		if err := writer.Put(t.Context(), uri(name), []byte(data), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("a", "1")
+	put("a", "22")
+	put("new", "x")
+	put("gone", "y")
+	if err := writer.Delete(t.Context(), uri("gone")); err != nil {
+		t.Fatal(err)
+	}
+	s := faultstore.New(past, &faultstore.Plan{Rate: 1, Modes: []faultstore.Mode{faultstore.Stale}})
+	if info, err := s.Stat(t.Context(), uri("a")); err != nil || info.Size != 1 {
+		t.Errorf("stat: %+v, %v", info, err)
+	}
+	if data, err := objstore.ReadAll(t.Context(), s, uri("a"), 0); err != nil || string(data) != "1" {
+		t.Errorf("read %q, %v", data, err)
+	}
+	if _, err := s.Open(t.Context(), uri("new")); !errors.Is(err, objstore.ErrNotFound) {
+		t.Errorf("open of a new object: %v", err)
+	}
+	if data, err := objstore.ReadAll(t.Context(), s, uri("gone"), 0); err != nil || string(data) != "y" {
+		t.Errorf("read of a deleted object %q, %v", data, err)
+	}
+	var names []string
+	for info, err := range s.List(t.Context(), objstore.Join(past.Root(), "d")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, info.URI)
+	}
+	if want := []string{uri("a"), uri("gone")}; !slices.Equal(names, want) {
+		t.Errorf("list %q, want %q", names, want)
+	}
+	if err := s.Put(t.Context(), uri("new"), nil, &objstore.PutOptions{IfAbsent: true}); !errors.Is(err, objstore.ErrExists) {
+		t.Errorf("a put is never stale: %v", err)
+	}
+}
+
+// TestFlip: one bit, the same one in every run.
+func TestFlip(t *testing.T) {
+	inner := objstore.NewMemory("")
+	uri := objstore.Join(inner.Root(), "k")
+	if err := inner.Put(t.Context(), uri, make([]byte, 100), nil); err != nil {
+		t.Fatal(err)
+	}
+	read := func(seed uint64) []byte {
+		s := faultstore.New(inner, &faultstore.Plan{Seed: seed, Rate: 1, Modes: []faultstore.Mode{faultstore.Flip}})
+		data, err := objstore.ReadAll(t.Context(), s, uri, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	a, b, c := read(1), read(1), read(2)
+	ones := 0
+	for _, x := range a {
+		ones += bits.OnesCount8(x)
+	}
+	if ones != 1 || !slices.Equal(a, b) || slices.Equal(a, c) {
+		t.Errorf("%d bits; equal seeds agree %v; others agree %v", ones, slices.Equal(a, b), slices.Equal(a, c))
 	}
 }

@@ -38,11 +38,19 @@ const (
 	Crash
 	// CrashAfter applies the call, then fails it and every later one.
 	CrashAfter
+	// Stale reads, opens or lists the state before the last change of the object,
+	// as eventually consistent stores do. It needs a [Past] as the inner store and
+	// leaves alone what that does not remember, and writes.
+	Stale
+	// Flip changes one bit of what is read; the bit depends on Plan.Seed and the
+	// number of the call. It leaves other calls alone.
+	Flip
 )
 
-var modeNames = []string{"none", "before", "after", "unknown", "late", "twice", "torn", "delay", "crash", "crashafter"}
+var modeNames = []string{"none", "before", "after", "unknown", "late", "twice", "torn", "delay", "crash", "crashafter", "stale", "flip"}
 
-// Modes returns all modes but None.
+// Modes returns the modes of stores that are consistent and keep what they were
+// given: all but None, Stale and Flip.
 func Modes() []Mode {
 	return []Mode{Before, After, Unknown, Late, Twice, Torn, Delay, Crash, CrashAfter}
 }
@@ -69,8 +77,8 @@ type Plan struct {
 	// Seed and the call's number alone.
 	Rate float64
 	Seed uint64
-	// Modes are the modes a random failure has; nil is every one that neither
-	// crashes nor delays.
+	// Modes are the modes a random failure has; nil is Before, After, Unknown,
+	// Late, Twice and Torn.
 	Modes []Mode
 	// Ops, when not nil, are the only operations that are counted and may fail.
 	Ops []Op

@@ -1,0 +1,269 @@
+package torture
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/objstore"
+	"github.com/frazildb/frazil/objstore/faultstore"
+)
+
+var (
+	full   = flag.Bool("full", false, "try every case where CI tries a slice")
+	pairs  = flag.Int("pairs", 0, "also try this many pairs of faults per operation")
+	replay = flag.String("replay", "", "only this case of TestEveryFault, as it prints them: operation/version/faults")
+)
+
+// TestEveryFault (N1) makes every store call of every operation fail in every
+// mode. Whatever happens: the outcome reported is the outcome, the table passes
+// fsck and has the rows it ought to have, no goroutine is left, and the operation
+// then succeeds on a healed store.
+func TestEveryFault(t *testing.T) {
+	ops, faults, calls, unknown, before := 0, 0, 0, 0, 0
+	for _, op := range operations() {
+		for _, version := range []int{2, 3} {
+			if op.version != 0 && op.version != version && !(op.version < 0 && version == 2) {
+				continue
+			}
+			s := newSingle(t, op, version)
+			log := s.clean()
+			plans := s.plans(log)
+			s.run(plans)
+			ops, calls = ops+1, calls+len(log)
+			faults, unknown, before = faults+s.faults, unknown+s.unknown, before+s.refused
+		}
+	}
+	t.Logf("ops=%d calls=%d faults=%d unknown=%d refused=%d violations=0", ops, calls, faults, unknown, before)
+	if *replay == "" && (faults < 1000 && !testing.Short() || unknown < faults/50) {
+		t.Error("too few faults, or too few unknown outcomes: do the operations go through the store?")
+	}
+}
+
+// single is one operation with its state.
+type single struct {
+	t       *testing.T
+	op      operation
+	version int
+	img     image
+	before  map[int64]string
+
+	faults, unknown, refused int
+}
+
+func newSingle(t *testing.T, op operation, version int) *single {
+	s := &single{t: t, op: op, version: version}
+	if op.version < 0 {
+		return s
+	}
+	w := newWorld(t, objstore.NewMemory(root), 1)
+	base(w, version)
+	if op.setup != nil {
+		op.setup(w)
+	}
+	s.img, s.before = imageOf(t, w.inner), w.rows("")
+	return s
+}
+
+// world is the state at the start, in a new process.
+func (s *single) world() *world {
+	w := newWorld(s.t, faultstore.NewPast(s.img.store(s.t, root)), 2)
+	if s.op.version >= 0 {
+		w.must(w.open())
+	}
+	w.fs.Arm(nil)
+	return w
+}
+
+// clean runs without faults and returns the calls.
+func (s *single) clean() []faultstore.Call {
+	s.t.Helper()
+	w := s.world()
+	for i, err := range s.op.run(w) {
+		if err != nil {
+			s.t.Fatalf("%s v%d, part %d: %v", s.op.name, s.version, i, err)
+		}
+	}
+	log := w.fs.Log()
+	s.healed(w, nil, "without faults")
+	return log
+}
+
+// plans are the cases: each call in each mode that means something to it.
+func (s *single) plans(log []faultstore.Call) (out []faultstore.Plan) {
+	modesOf := func(c faultstore.Call) []faultstore.Mode {
+		switch c.Op {
+		case faultstore.OpWrite, faultstore.OpCreate:
+			return []faultstore.Mode{faultstore.Before, faultstore.Crash}
+		case faultstore.OpRead:
+			return []faultstore.Mode{faultstore.Before, faultstore.Torn, faultstore.Crash}
+		case faultstore.OpOpen, faultstore.OpStat, faultstore.OpList, faultstore.OpListDir:
+			return []faultstore.Mode{faultstore.Before, faultstore.Torn, faultstore.Stale, faultstore.Crash}
+		}
+		return faultstore.Modes()
+	}
+	one := func(c faultstore.Call, m faultstore.Mode) faultstore.Fault {
+		return faultstore.Fault{Call: c.N, Mode: m}
+	}
+	for _, c := range log {
+		for _, m := range modesOf(c) {
+			out = append(out, faultstore.Plan{Faults: []faultstore.Fault{one(c, m)}})
+		}
+	}
+	switch {
+	case testing.Short():
+		out = every(out, 20)
+	case s.version == 2 && s.op.version == 0 && !*full:
+		out = every(out, 3) // the calls are much the same as in version 3
+	}
+	var twos []faultstore.Plan
+	for i, a := range log {
+		for _, b := range log[i+1:] {
+			for _, m := range modesOf(a) {
+				for _, n := range modesOf(b) {
+					if *pairs > 0 {
+						twos = append(twos, faultstore.Plan{Faults: []faultstore.Fault{one(a, m), one(b, n)}})
+					}
+				}
+			}
+		}
+	}
+	if len(twos) > *pairs {
+		twos = every(twos, len(twos)/max(1, *pairs))
+	}
+	return append(out, twos...)
+}
+
+// every keeps each nth.
+func every[T any](in []T, n int) (out []T) {
+	for i := 0; i < len(in); i += n {
+		out = append(out, in[i])
+	}
+	return out
+}
+
+func (s *single) run(plans []faultstore.Plan) {
+	s.t.Helper()
+	idle := goroutines(0)
+	for _, p := range plans {
+		what := fmt.Sprintf("%s/v%d/%s", s.op.name, s.version, p.String())
+		if *replay != "" && *replay != what {
+			continue
+		}
+		s.try(&p, what)
+		if n := goroutines(idle); n > idle {
+			s.t.Fatalf("%s: %d goroutines became %d", what, idle, n)
+		}
+		s.faults += len(p.Faults)
+		if s.t.Failed() {
+			s.t.Fatalf("replay with -run TestEveryFault -replay %q", what)
+		}
+	}
+}
+
+// try is one case.
+func (s *single) try(p *faultstore.Plan, what string) {
+	s.t.Helper()
+	w := s.world()
+	w.fs.Arm(p)
+	errs := s.op.run(w)
+	for _, err := range errs {
+		switch {
+		case errors.Is(err, catalog.ErrUnknownOutcome):
+			s.unknown++
+		case err != nil:
+			s.refused++
+		}
+	}
+	w.fs.Arm(nil) // a new process on a healed store
+	s.healed(w, errs, what)
+}
+
+// healed checks the outcome and does again what was not done.
+func (s *single) healed(w *world, errs []error, what string) {
+	s.t.Helper()
+	again := newWorld(s.t, w.inner, 3)
+	again.now = w.now
+	if s.op.version < 0 {
+		s.healedCreate(again, errs, what)
+		return
+	}
+	if err := again.open(); err != nil {
+		s.t.Fatalf("%s: the table does not open: %v", what, err)
+	}
+	done := s.op.done(again)
+	for i, err := range errs {
+		switch unknown := errors.Is(err, catalog.ErrUnknownOutcome); {
+		case err == nil && !done[i]:
+			s.t.Errorf("%s: part %d reported committed, and is not", what, i)
+		case err != nil && !unknown && !s.op.steps && done[i]:
+			s.t.Errorf("%s: part %d reported not committed (%v), and is", what, i, err)
+		}
+	}
+	s.wantRows(again, done, what)
+	all := true
+	for _, d := range done {
+		all = all && d
+	}
+	if all {
+		again.fsck(what)
+		return
+	}
+	for i, err := range s.op.run(again) {
+		if err != nil && !done[i] {
+			s.t.Errorf("%s: again on a healed store: %v", what, err)
+		}
+	}
+	again.must(again.tab.Refresh(again.ctx))
+	for i, d := range s.op.done(again) {
+		if !d {
+			s.t.Errorf("%s: part %d is not done after a second try", what, i)
+		}
+		done[i] = true
+	}
+	s.wantRows(again, done, what+", again")
+	again.fsck(what + ", again")
+}
+
+func (s *single) wantRows(w *world, done []bool, what string) {
+	s.t.Helper()
+	want := s.before
+	for i, c := range s.op.changes {
+		if done[i] {
+			want = c.applyTo(want)
+		}
+	}
+	if got := w.rows(""); !maps.Equal(got, want) {
+		s.t.Errorf("%s:\n got %s\nwant %s", what, text(got), text(want))
+	}
+}
+
+// healedCreate is healed for the creation of a table.
+func (s *single) healedCreate(w *world, errs []error, what string) {
+	s.t.Helper()
+	err := w.open()
+	there := err == nil
+	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
+		s.t.Fatalf("%s: %v", what, err)
+	}
+	for _, e := range errs {
+		if e == nil && !there || e != nil && there && !errors.Is(e, catalog.ErrUnknownOutcome) {
+			s.t.Errorf("%s: reported %v, and the table's being there is %v", what, e, there)
+		}
+	}
+	if !there {
+		if err := w.create(s.version); err != nil {
+			s.t.Errorf("%s: again on a healed store: %v", what, err)
+			return
+		}
+	}
+	w.must(w.write(changes{1: "a"}, "", nil))
+	if got := strings.TrimSpace(text(w.rows(""))); got != "1=a" {
+		s.t.Errorf("%s: rows %s", what, got)
+	}
+	w.fsck(what)
+}
