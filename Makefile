@@ -1,6 +1,6 @@
 # make demo   runs the main job on real input: needs Go, nothing else.
 # make test   installs what the tests need (a Python environment with the engines
-#             that judge our tables) and runs them all.
+#             that judge our tables, and Apache Spark) and runs them all.
 
 GO      ?= go
 PYTHON  ?= python3
@@ -11,7 +11,10 @@ STAMP   := $(VENV)/.installed-$(shell cksum internal/judge/requirements.txt | cu
 
 SPARKED := $(SPARK)/.installed-$(shell cat internal/e2e/spark/pom.xml internal/e2e/spark/Judge.java | cksum | cut -d' ' -f1)
 
-.PHONY: demo build test unit lint race judges spark bench report clean
+# Without a JDK and Maven the Spark suite is left out and says so; CI must have them.
+HAVE_SPARK := $(if $(CI),yes,$(shell command -v javac >/dev/null && command -v mvn >/dev/null && echo yes))
+
+.PHONY: demo build test unit lint race judges sparked spark mutants bench report clean
 
 demo: build
 	bin/frazil demo
@@ -19,8 +22,9 @@ demo: build
 build:
 	$(GO) build -o bin/frazil ./cmd/frazil
 
-test: lint judges
-	FRAZIL_PYTHON=$(VENV)/bin/python $(GO) test -timeout 30m ./...
+test:
+	$(MAKE) -j3 lint judges $(if $(HAVE_SPARK),sparked)
+	FRAZIL_SPARK=$(if $(HAVE_SPARK),$(SPARK)) FRAZIL_PYTHON=$(VENV)/bin/python $(GO) test -timeout 30m ./...
 	$(MAKE) race
 
 # unit runs the tests that need nothing but Go.
@@ -40,13 +44,15 @@ $(STAMP):
 	$(VENV)/bin/pip install -q -r internal/judge/requirements.txt
 	@touch $@
 
-# spark lets Apache Spark read and change our tables. It needs a JDK 17 and Maven,
-# and downloads some 300 MB the first time.
-spark: $(SPARKED) judges
+# spark lets Apache Spark read and change our tables, as make test does among the
+# rest. It needs a JDK 17 and Maven, and downloads some 300 MB the first time.
+spark: sparked judges
 	FRAZIL_SPARK=$(SPARK) FRAZIL_PYTHON=$(VENV)/bin/python $(GO) test ./internal/e2e -run TestSpark -count=1 -v
 
+sparked: $(SPARKED)
+
 $(SPARKED):
-	@command -v javac >/dev/null && command -v mvn >/dev/null || { echo "make spark needs a JDK 17 (javac) and Maven (mvn)"; exit 1; }
+	@for tool in java javac mvn; do command -v $$tool >/dev/null || { echo "no $$tool: the Spark suite needs a JDK, 17 or later (java, javac), and Maven (mvn)"; exit 1; }; done
 	mvn -B -q -f internal/e2e/spark/pom.xml org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory=$(SPARK)/jars
 	mkdir -p $(SPARK)/classes
 	javac -proc:none -cp '$(SPARK)/jars/*' -d $(SPARK)/classes internal/e2e/spark/Judge.java
@@ -64,6 +70,10 @@ $(TOOLS)/staticcheck:
 	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
 $(TOOLS)/govulncheck:
 	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# mutants switches every rule of docs/invariants.md off in turn; a test must fail.
+mutants:
+	$(GO) test ./internal/mutation -count=1 -mutate -timeout 60m
 
 bench: build
 	bin/frazil bench W1 W2 W6 W12 --size small

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/internal/rowjson"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/scan"
 	"github.com/frazildb/frazil/table"
 )
@@ -29,17 +29,10 @@ type spark struct {
 	log *bytes.Buffer
 }
 
-// startSpark starts Spark over a new warehouse. FRAZIL_SPARK names the folder
-// into which make spark has put it.
+// startSpark starts Spark over a new warehouse.
 func startSpark(t *testing.T) *spark {
 	t.Helper()
-	home := os.Getenv("FRAZIL_SPARK")
-	if home == "" {
-		t.Skip("SKIPPED-SPARK: FRAZIL_SPARK is not set: run make spark, which installs Spark and runs this test")
-	}
-	if _, err := os.Stat(filepath.Join(home, "classes", "Judge.class")); err != nil {
-		t.Fatalf("FRAZIL_SPARK: %v", err)
-	}
+	home := testenv.Spark(t)
 	s := &spark{t: t, dir: t.TempDir(), log: &bytes.Buffer{}}
 	s.cat = openWarehouse(t, s.dir)
 	cmd := exec.Command("java", "@"+filepath.Join("spark", "java.opts"),

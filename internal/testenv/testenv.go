@@ -54,3 +54,21 @@ func Python(t testing.TB) string {
 	}
 	return py
 }
+
+// Spark returns the folder into which make has put Apache Spark (FRAZIL_SPARK).
+// Without it the test is skipped, or fails under CI.
+func Spark(t testing.TB) string {
+	t.Helper()
+	home := os.Getenv("FRAZIL_SPARK")
+	if home == "" {
+		const what = "SKIPPED-SPARK: FRAZIL_SPARK is not set: run make spark, which installs Apache Spark and runs this test"
+		if os.Getenv("CI") != "" {
+			t.Fatal(what)
+		}
+		t.Skip(what)
+	}
+	if _, err := os.Stat(filepath.Join(home, "classes", "Judge.class")); err != nil {
+		t.Fatalf("FRAZIL_SPARK: %v: run make spark", err)
+	}
+	return home
+}
