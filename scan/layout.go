@@ -127,7 +127,8 @@ func (l *layout) addSecond(f schema.Field) int {
 }
 
 // identityValues returns the values that a file's partition gives to columns the
-// file may lack (spec: "Column Projection").
+// file may lack (spec: "Column Projection"). A null of the partition is a value:
+// no default takes its place.
 func identityValues(v *view, ft *FileTask) map[int]any {
 	df := ft.Data.File
 	spec, ok := v.src.Metadata.Spec(df.SpecID)
@@ -136,7 +137,7 @@ func identityValues(v *view, ft *FileTask) map[int]any {
 	}
 	var out map[int]any
 	for i, f := range spec.Fields {
-		if f.Transform.Kind != partition.IdentityTransform || len(f.SourceIDs) != 1 || i >= len(df.Partition) || df.Partition[i] == nil {
+		if f.Transform.Kind != partition.IdentityTransform || len(f.SourceIDs) != 1 || i >= len(df.Partition) {
 			continue
 		}
 		if out == nil {

@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"compaction", "cdc"},
 	{"cdc/*"},
 	{"bench"},
-	{"cmd/frazil", "cmd/frazil/*", "bench/*", "examples/*", "internal/e2e", "internal/judge", "internal/torture"},
+	{"cmd/frazil", "cmd/frazil/*", "bench/*", "examples/*", "internal/e2e", "internal/judge", "internal/mutation", "internal/torture"},
 }
 
 // owners says which packages may import a heavy dependency.

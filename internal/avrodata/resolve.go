@@ -149,7 +149,7 @@ func (r *resolver) record(n *node, path []string, fields []schema.Field, builder
 			if !ok {
 				v = want.InitialDefault
 			}
-			if v == nil && !ok && want.Required {
+			if v == nil && want.Required {
 				return nil, fmt.Errorf("required field %s (id %d) is not in the file and has no default", want.Name, want.ID)
 			}
 			c.value = v

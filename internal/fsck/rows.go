@@ -95,14 +95,16 @@ func (c *checker) constants(f *manifest.DataFile, sc *schema.Schema) map[int]any
 	spec, _ := c.t.Spec(f.SpecID)
 	out := make(map[int]any)
 	for i, p := range spec.Fields {
-		if p.Transform.Kind != partition.IdentityTransform || len(p.SourceIDs) != 1 || i >= len(f.Partition) || f.Partition[i] == nil {
+		if p.Transform.Kind != partition.IdentityTransform || len(p.SourceIDs) != 1 || i >= len(f.Partition) {
 			continue
 		}
 		field, ok := sc.FieldByID(p.SourceIDs[0])
 		if !ok {
 			continue
 		}
-		if v, err := schema.Coerce(field.Type, f.Partition[i]); err == nil {
+		if f.Partition[i] == nil {
+			out[p.SourceIDs[0]] = nil
+		} else if v, err := schema.Coerce(field.Type, f.Partition[i]); err == nil {
 			out[p.SourceIDs[0]] = v
 		}
 	}

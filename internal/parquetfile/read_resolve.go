@@ -98,7 +98,7 @@ func (r *resolver) absent(group *node, f *schema.Field, dt arrow.DataType) (*fil
 	if !ok {
 		v = f.InitialDefault
 	}
-	if v == nil && !ok && f.Required {
+	if v == nil && f.Required {
 		return nil, fmt.Errorf("required field %s (id %d) is not in the file and has no default", f.Name, f.ID)
 	}
 	c := &fileColumn{kind: columnAbsent, dtype: dt, field: *f, value: v}

@@ -1,0 +1,11 @@
+// Package mutation keeps the list of the rules that must never break, and shows
+// that a test watches each of them: a rule is switched off by replacing a few
+// lines of source in an overlay of the go command, and the named test must fail.
+// The product carries no switches for it.
+//
+// The rules of the format are in format_test.go, those of commits and
+// maintenance in safety_test.go; docs/invariants.md is made from both:
+//
+//	go test ./internal/mutation -update   # writes docs/invariants.md
+//	make mutants                          # runs all mutants; minutes
+package mutation
