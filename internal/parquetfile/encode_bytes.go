@@ -261,3 +261,8 @@ func (e *byteArrays) startChunk() {
 }
 
 func (e *byteArrays) fileBounds() pageBounds { return e.fileRange.bounds() }
+
+func (e *byteArrays) cover(b pageBounds) {
+	e.fileRange.add(b.min)
+	e.fileRange.add(b.max)
+}

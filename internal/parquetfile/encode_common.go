@@ -34,6 +34,8 @@ type values interface {
 	startChunk()
 	// fileBounds returns the bounds over all chunks, untruncated.
 	fileBounds() pageBounds
+	// cover widens those by bounds of a chunk that is taken over as it is.
+	cover(b pageBounds)
 	// state gives access to what all encoders count.
 	state() *common
 }

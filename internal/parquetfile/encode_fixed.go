@@ -164,14 +164,17 @@ func (e *fixedArrays) boundsOf(r *bytesRange) pageBounds {
 func (e *fixedArrays) roll(from, to *bytesRange) pageBounds {
 	b := e.boundsOf(from)
 	if from.has {
-		compare := bytes.Compare
-		if e.decimal {
-			compare = compareSigned
-		}
-		to.mergeBy(from.min, from.max, compare)
+		to.mergeBy(from.min, from.max, e.compare())
 	}
 	from.reset()
 	return b
+}
+
+func (e *fixedArrays) compare() func(a, b []byte) int {
+	if e.decimal {
+		return compareSigned
+	}
+	return bytes.Compare
 }
 
 func (e *fixedArrays) takePageBounds() pageBounds { return e.roll(&e.pageRange, &e.chunkRange) }
@@ -181,6 +184,8 @@ func (e *fixedArrays) endChunk() chunkValues {
 }
 
 func (e *fixedArrays) fileBounds() pageBounds { return e.boundsOf(&e.fileRange) }
+
+func (e *fixedArrays) cover(b pageBounds) { e.fileRange.mergeBy(b.min, b.max, e.compare()) }
 
 // booleans encodes boolean columns, PLAIN: one bit a value.
 type booleans struct {
@@ -295,3 +300,7 @@ func (e *booleans) endChunk() chunkValues {
 }
 
 func (e *booleans) fileBounds() pageBounds { return e.file.bounds() }
+
+func (e *booleans) cover(b pageBounds) {
+	e.file.merge(boolRange{no: b.min[0] == 0, yes: b.max[0] != 0})
+}

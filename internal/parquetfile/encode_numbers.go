@@ -1,6 +1,7 @@
 package parquetfile
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 
@@ -230,6 +231,11 @@ func (e *numbers[T, U]) fileBounds() pageBounds {
 	var b pageBounds
 	b.min, b.max = e.fileRange.bounds()
 	return b
+}
+
+func (e *numbers[T, U]) cover(b pageBounds) {
+	// Bounds out of a footer need not be aligned.
+	e.fileRange.merge(castBytes[T](bytes.Clone(b.min))[0], castBytes[T](bytes.Clone(b.max))[0])
 }
 
 // numberDict numbers distinct values in the order they are met: an open

@@ -103,6 +103,8 @@ type chunkMeta struct {
 	encrypted         bool
 	hasMeta           bool
 	unencoded         int64 // bytes of a byte-array column's values unencoded; 0 unknown
+	// raw is the encoded ColumnMetaData, aliasing the footer's buffer.
+	raw []byte
 }
 
 // start returns where the chunk's first page is.
@@ -401,7 +403,11 @@ func (r *thriftReader) columnChunk() chunkMeta {
 			c.otherFile = len(r.bytes()) > 0
 		case id == 3 && t == wireStruct:
 			c.hasMeta = true
+			from := r.pos
 			r.columnMeta(&c)
+			if r.err == nil {
+				c.raw = r.b[from:r.pos:r.pos]
+			}
 		case id == 4 && t == wireI64:
 			c.indexOffset = r.i64()
 		case id == 5 && t == wireI32:

@@ -61,6 +61,7 @@ type Writer struct {
 	rows      int64
 	groupRows int
 	err       error // sticky
+	putErr    error // of the underlying writer
 }
 
 // NewWriter starts a file of schema s on out. Options are copied; nil means the
@@ -154,7 +155,7 @@ func (w *Writer) Write(ctx context.Context, b arrow.RecordBatch) error {
 		return nil
 	}
 	for _, c := range w.columns {
-		c.bind(b)
+		c.bind(b.Column(c.column))
 	}
 	defer func() {
 		for _, c := range w.columns {
@@ -221,15 +222,27 @@ func (w *Writer) endGroup() error {
 	if err != nil {
 		return err
 	}
+	g := groupMeta{rows: int64(w.groupRows)}
+	return w.putGroup(&g, func(_ int, c *column) (chunkInfo, error) {
+		m := c.meta(w.written)
+		return m, w.putChunk(c)
+	}, func(_ int, c *column, _ *chunkInfo) (int32, error) {
+		return int32(len(c.bloom)), w.put(c.bloom)
+	})
+}
+
+// putGroup writes a row group: its chunks by chunk, one after another, then the
+// bloom filters of those that have one by bloom, which returns their bytes.
+func (w *Writer) putGroup(g *groupMeta, chunk func(i int, c *column) (chunkInfo, error), bloom func(i int, c *column, m *chunkInfo) (int32, error)) error {
 	if w.written == 0 {
 		if err := w.put([]byte("PAR1")); err != nil {
 			return err
 		}
 	}
-	g := groupMeta{rows: int64(w.groupRows), offset: w.written}
-	for _, c := range w.columns {
-		m := c.meta(w.written)
-		if err := w.putChunk(c); err != nil {
+	g.offset = w.written
+	for i, c := range w.columns {
+		m, err := chunk(i, c)
+		if err != nil {
 			return err
 		}
 		c.file.size += m.compressed
@@ -238,15 +251,17 @@ func (w *Writer) endGroup() error {
 		g.columns = append(g.columns, m)
 	}
 	for i, c := range w.columns {
-		if len(c.bloom) > 0 {
-			g.columns[i].bloomOffset, g.columns[i].bloomLength = w.written, int32(len(c.bloom))
-			if err := w.put(c.bloom); err != nil {
-				return err
-			}
+		at := w.written
+		n, err := bloom(i, c, &g.columns[i])
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			g.columns[i].bloomOffset, g.columns[i].bloomLength = at, n
 		}
 		c.startChunk(&w.pool)
 	}
-	w.groups = append(w.groups, g)
+	w.groups = append(w.groups, *g)
 	w.groupRows = 0
 	return nil
 }
@@ -276,9 +291,9 @@ func (w *Writer) put(b []byte) error {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
-		return fmt.Errorf("write parquet file: %w", err)
+		w.putErr = fmt.Errorf("write parquet file: %w", err)
 	}
-	return nil
+	return w.putErr
 }
 
 // Rows returns the number of rows written so far.

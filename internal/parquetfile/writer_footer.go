@@ -41,6 +41,8 @@ type chunkInfo struct {
 	offsetIndex           []byte
 	columnAt, offsetAt    int64
 	columnSize, offsetLen int32
+	// raw is the ColumnMetaData of a chunk taken over from another file.
+	raw []byte
 }
 
 // pageEncoding counts pages of a type and encoding.
@@ -139,7 +141,11 @@ func (w *Writer) writeChunk(t *thriftWriter, c *column, m *chunkInfo) {
 	t.elemBegin()
 	t.i64(2, m.dataOffset)
 	t.begin(3)
-	w.writeChunkMeta(t, c, m)
+	if m.raw != nil {
+		m.copyMeta(t, c)
+	} else {
+		w.writeChunkMeta(t, c, m)
+	}
 	t.end()
 	if m.offsetLen > 0 {
 		t.i64(4, m.offsetAt)

@@ -8,9 +8,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
-// bind sets c.src to c's arrays in a batch.
-func (c *column) bind(b arrow.RecordBatch) {
-	a := b.Column(c.column)
+// bind sets c.src to c's arrays below that of its top-level field.
+func (c *column) bind(a arrow.Array) {
 	c.src.nodes = c.src.nodes[:0]
 	for i := range c.steps {
 		d := a.Data()

@@ -62,15 +62,20 @@ func writeRows(t testing.TB, rnd *rand.Rand, s *schema.Schema, rows []schema.Row
 		t.Fatal(err)
 	}
 	f := &written{schema: s, rows: rows, opts: opts, data: buf.Bytes(), result: res}
-	for _, r := range rows {
-		for k, e := range shredRow(s.Fields, r) {
+	f.shred()
+	return f
+}
+
+// shred computes the leaves of the rows.
+func (f *written) shred() {
+	for _, r := range f.rows {
+		for k, e := range shredRow(f.schema.Fields, r) {
 			if k == len(f.leaves) {
 				f.leaves = append(f.leaves, nil)
 			}
 			f.leaves[k] = append(f.leaves[k], e)
 		}
 	}
-	return f
 }
 
 func makeBatch(t testing.TB, s *schema.Schema, rows []schema.Row) arrow.RecordBatch {
