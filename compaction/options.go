@@ -45,6 +45,10 @@ type Options struct {
 	// MemoryBudget in bytes for tables of equality deletes; default 128 MiB. Past
 	// it they are applied part by part.
 	MemoryBudget int64
+	// SpliceBytes is the size from which row groups that no delete touches are
+	// copied as they are, if they fit; smaller ones are joined. Default 8 MiB,
+	// negative never copies.
+	SpliceBytes int64
 	// Timeout of one commit; default 10 minutes.
 	Timeout time.Duration
 	// Progress, when not nil, is told what happens.
@@ -76,6 +80,7 @@ func (o *Options) withDefaults(m *metadata.Table) Options {
 	set(&out.MaxRounds, 3)
 	set(&out.CommitBytes, 2<<30)
 	set(&out.MemoryBudget, 128<<20)
+	set(&out.SpliceBytes, 8<<20)
 	set(&out.Timeout, 10*time.Minute)
 	return out
 }
@@ -114,6 +119,8 @@ type Report struct {
 	FilesRewritten, FilesAdded int
 	RowsWritten, RowsDropped   int64
 	BytesRead, BytesWritten    int64
+	// BytesSpliced are those of row groups that were copied as they are.
+	BytesSpliced int64
 	// FilesConverted had their equality deletes turned into positions.
 	FilesConverted int
 	// DeletesRemoved are delete files that no longer apply.

@@ -405,6 +405,9 @@ func interleave(t *testing.T, seed uint64) {
 	if r.IntN(2) == 0 {
 		o.partition = []partition.Field{partition.Bucket("id", 2)}
 	}
+	if r.IntN(2) == 0 {
+		o.props["write.parquet.row-group-size-bytes"] = "150"
+	}
 	w := newWorld(t, o)
 	enc := func() table.Encoding {
 		return []table.Encoding{table.EncodingPosition, table.EncodingEquality}[r.IntN(2)]
@@ -413,7 +416,7 @@ func interleave(t *testing.T, seed uint64) {
 		return &compaction.Options{
 			TargetFileBytes: []int64{0, 1000, 4000}[r.IntN(3)], MinInputFiles: r.IntN(4), ConvertOnly: r.IntN(4) == 0,
 			KeepEqualityDeletes: r.IntN(4) == 0, Tiered: r.IntN(3) == 0, MaxRounds: 1 + r.IntN(2), CommitBytes: []int64{0, 1}[r.IntN(2)],
-			DeleteRatio: []float64{0, 0.01}[r.IntN(2)],
+			DeleteRatio: []float64{0, 0.01}[r.IntN(2)], SpliceBytes: []int64{0, 1}[r.IntN(2)],
 		}
 	}
 	inside := false

@@ -32,14 +32,20 @@ func newReader(e *catalog.Entry, name string, files []scan.FileTask, memory int6
 // longGap is how many rows on end are added to a set as a range.
 const longGap = 1 << 12
 
-// file reads one of the files. The last column of each batch must be _pos; f
-// gets the batch without it. It returns the rows that were not there.
+// file reads one of the files. The last column of each batch must be _pos. It
+// returns the rows that were not there.
 func (r *reader) file(ctx context.Context, n int, f func(b arrow.RecordBatch) error) (*deletes.Positions, error) {
+	task := r.task.Files[n]
+	return r.rows(ctx, task, 0, task.Data.File.RecordCount, f)
+}
+
+// rows is file for one of the files limited to some row groups, which hold the
+// rows first to end, exclusive.
+func (r *reader) rows(ctx context.Context, task scan.FileTask, first, end int64, f func(b arrow.RecordBatch) error) (*deletes.Positions, error) {
 	one := *r.task
-	one.Files = r.task.Files[n : n+1]
-	rows := one.Files[0].Data.File.RecordCount
+	one.Files = []scan.FileTask{task}
 	dead := &deletes.Positions{}
-	next := int64(0)
+	next := first
 	var gone []int64
 	for b, err := range one.Batches(ctx) {
 		if err != nil {
@@ -48,7 +54,7 @@ func (r *reader) file(ctx context.Context, n int, f func(b arrow.RecordBatch) er
 		last := int(b.NumCols()) - 1
 		pos, ok := b.Column(last).(*array.Int64)
 		if !ok {
-			return nil, fmt.Errorf("%s: positions are %s", one.Files[0].Data.File.Path, b.Column(last).DataType())
+			return nil, fmt.Errorf("%s: positions are %s", task.Data.File.Path, b.Column(last).DataType())
 		}
 		gone = gone[:0]
 		for _, p := range pos.Int64Values() {
@@ -62,8 +68,8 @@ func (r *reader) file(ctx context.Context, n int, f func(b arrow.RecordBatch) er
 			next = p + 1
 		}
 		dead.AddMany(gone)
-		if next > rows {
-			return nil, fmt.Errorf("%w: %s has more rows than the %d its manifest says", ErrVerify, one.Files[0].Data.File.Path, rows)
+		if next > end {
+			return nil, fmt.Errorf("%w: %s has rows behind its row %d, where it ought to end", ErrVerify, task.Data.File.Path, end)
 		}
 		if f == nil {
 			continue
@@ -72,7 +78,7 @@ func (r *reader) file(ctx context.Context, n int, f func(b arrow.RecordBatch) er
 			return nil, err
 		}
 	}
-	dead.AddRange(uint64(next), uint64(rows))
+	dead.AddRange(uint64(next), uint64(end))
 	return dead, nil
 }
 
@@ -105,4 +111,11 @@ func columnNames(e *catalog.Entry, lineage bool) []string {
 // without returns b without its last column.
 func without(b arrow.RecordBatch, s *arrow.Schema) arrow.RecordBatch {
 	return array.NewRecordBatch(s, b.Columns()[:b.NumCols()-1], b.NumRows())
+}
+
+// withoutLast is without for a batch of any columns; it shares those of b and
+// need not be released.
+func withoutLast(b arrow.RecordBatch) arrow.RecordBatch {
+	n := int(b.NumCols()) - 1
+	return array.NewRecordBatch(arrow.NewSchema(b.Schema().Fields()[:n], nil), b.Columns()[:n], b.NumRows())
 }

@@ -29,8 +29,12 @@ type laneRun struct {
 	*job
 	lane    *Lane
 	lineage bool
+	// mayCopy says that row groups may be copied as they are.
+	mayCopy bool
 	reader  *reader
-	arrow   *arrow.Schema
+	// positions reads no columns, to find rows that are not there.
+	positions *reader
+	arrow     *arrow.Schema
 
 	w     *table.RewriteWriter
 	p     *piece
@@ -43,7 +47,7 @@ type laneRun struct {
 // runLane rewrites a lane and hands each piece to done as soon as it is
 // complete. Files that cannot be read are left out and reported.
 func (j *job) runLane(ctx context.Context, l *Lane, done func(p *piece) error) error {
-	r := &laneRun{job: j, lane: l}
+	r := &laneRun{job: j, lane: l, mayCopy: !l.Route && j.o.SpliceBytes > 0}
 	if j.entry.Metadata.FormatVersion >= 3 {
 		for i := range l.Files {
 			r.lineage = r.lineage || l.Files[i].Data.File.FirstRowID != nil
@@ -138,7 +142,7 @@ func (r *laneRun) add(ctx context.Context, i int) error {
 	task := r.lane.Files[i]
 	in := input{task: task}
 	var err error
-	if in.dead, err = r.copy(ctx, i); err != nil {
+	if in.dead, err = r.fileRows(ctx, i); err != nil {
 		return err
 	}
 	in.places = in.dead
@@ -152,9 +156,23 @@ func (r *laneRun) add(ctx context.Context, i int) error {
 	return nil
 }
 
-// copy reads a file in a goroutine of its own and writes here. The context given
-// to the writer has to outlive the file.
-func (r *laneRun) copy(ctx context.Context, i int) (*deletes.Positions, error) {
+// fileRows writes the rows of file i and returns those that are not there.
+func (r *laneRun) fileRows(ctx context.Context, i int) (*deletes.Positions, error) {
+	f, parts, dead, err := r.sections(ctx, i)
+	if err != nil {
+		return nil, &fileFault{r.lane.Files[i].Data.File.Path, err}
+	}
+	if f == nil {
+		task := r.lane.Files[i]
+		return r.copy(ctx, &section{task: task, end: task.Data.File.RecordCount})
+	}
+	defer f.Close()
+	return dead, r.addSections(ctx, f, parts)
+}
+
+// copy reads a section in a goroutine of its own and writes here. The context
+// given to the writer has to outlive the file.
+func (r *laneRun) copy(ctx context.Context, s *section) (*deletes.Positions, error) {
 	var dead *deletes.Positions
 	batches := make(chan arrow.RecordBatch, 1)
 	rctx, cancel := context.WithCancel(ctx)
@@ -162,7 +180,7 @@ func (r *laneRun) copy(ctx context.Context, i int) (*deletes.Positions, error) {
 	var g errgroup.Group
 	g.Go(func() (err error) {
 		defer close(batches)
-		dead, err = r.reader.file(rctx, i, func(b arrow.RecordBatch) error {
+		dead, err = r.reader.rows(rctx, s.task, s.first, s.end, func(b arrow.RecordBatch) error {
 			b = without(b, r.arrow)
 			select {
 			case batches <- b:
@@ -188,7 +206,7 @@ func (r *laneRun) copy(ctx context.Context, i int) (*deletes.Positions, error) {
 	case failed != nil:
 		return nil, failed
 	case err != nil && ctx.Err() == nil:
-		return nil, &fileFault{r.lane.Files[i].Data.File.Path, err}
+		return nil, &fileFault{s.task.Data.File.Path, err}
 	}
 	return dead, err
 }

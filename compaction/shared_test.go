@@ -35,8 +35,8 @@ func TestSparkTables(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, e.Name(), "metadata")); err != nil {
 			continue
 		}
-		for _, o := range []compaction.Options{{}, {ConvertOnly: true}, {DeleteRatio: 0.0001, TargetFileBytes: 2000}} {
-			t.Run(fmt.Sprintf("%s convert=%v target=%d", e.Name(), o.ConvertOnly, o.TargetFileBytes), func(t *testing.T) {
+		for _, o := range sharedOptions() {
+			t.Run(fmt.Sprintf("%s convert=%v target=%d splice=%d", e.Name(), o.ConvertOnly, o.TargetFileBytes, o.SpliceBytes), func(t *testing.T) {
 				if compactShared(t, filepath.Join(dir, e.Name()), "file:///warehouse/"+e.Name(), o) {
 					compacted++
 				}
@@ -63,8 +63,8 @@ func TestForeignTables(t *testing.T) {
 	}
 	compacted := 0
 	for _, e := range index {
-		for _, o := range []compaction.Options{{}, {ConvertOnly: true}, {DeleteRatio: 0.0001, TargetFileBytes: 2000}} {
-			t.Run(fmt.Sprintf("%s convert=%v target=%d", e.Table, o.ConvertOnly, o.TargetFileBytes), func(t *testing.T) {
+		for _, o := range sharedOptions() {
+			t.Run(fmt.Sprintf("%s convert=%v target=%d splice=%d", e.Table, o.ConvertOnly, o.TargetFileBytes, o.SpliceBytes), func(t *testing.T) {
 				if compactForeign(t, filepath.Join(dir, e.Table), e.MetadataFile, o) {
 					compacted++
 				}
@@ -72,6 +72,11 @@ func TestForeignTables(t *testing.T) {
 		}
 	}
 	t.Logf("%d runs changed something", compacted)
+}
+
+// sharedOptions are the ways that every shared table is compacted.
+func sharedOptions() []compaction.Options {
+	return []compaction.Options{{}, {ConvertOnly: true}, {DeleteRatio: 0.0001, TargetFileBytes: 2000}, {DeleteRatio: 0.0001, SpliceBytes: 1}}
 }
 
 func compactForeign(t *testing.T, dir, file string, o compaction.Options) bool {

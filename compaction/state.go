@@ -8,6 +8,7 @@ import (
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/scan"
+	"github.com/frazildb/frazil/schema"
 	"github.com/frazildb/frazil/snapshot"
 	"github.com/frazildb/frazil/table"
 )
@@ -46,6 +47,9 @@ func load(ctx context.Context, t *table.Table, e *catalog.Entry, snap *metadata.
 		for _, id := range d.File.EqualityIDs {
 			keys[id] = true
 		}
+	}
+	for _, id := range floats(e.Metadata.CurrentSchema()) {
+		keys[id] = true // whether there are NaN decides what can be copied
 	}
 	opts = &snapshot.LiveOptions{NoDeletes: true, Cache: t.Cache()}
 	for id := range keys {
@@ -155,4 +159,21 @@ func barePath(uri string) string {
 		return "/"
 	}
 	return rest
+}
+
+// floats returns the ids of the columns that may hold NaN.
+func floats(s *schema.Schema) (ids []int) {
+	var walk func(fields []schema.Field)
+	walk = func(fields []schema.Field) {
+		for i := range fields {
+			switch f := &fields[i]; f.Type.Kind {
+			case schema.KindFloat, schema.KindDouble:
+				ids = append(ids, f.ID)
+			case schema.KindStruct:
+				walk(f.Type.Fields)
+			}
+		}
+	}
+	walk(s.Fields)
+	return ids
 }

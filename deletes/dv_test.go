@@ -211,6 +211,21 @@ func TestPositionsModel(t *testing.T) {
 	}
 }
 
+func TestPositionsIntersects(t *testing.T) {
+	p := set(5, 100, 1<<32-1, 1<<33+7)
+	for _, c := range []struct {
+		from, to uint64
+		want     bool
+	}{
+		{0, 5, false}, {0, 6, true}, {5, 6, true}, {6, 100, false}, {6, 101, true}, {101, 1<<32 - 1, false},
+		{101, 1 << 32, true}, {1 << 32, 1<<33 + 7, false}, {1 << 32, 1<<33 + 8, true}, {1<<33 + 8, 1 << 40, false}, {5, 5, false},
+	} {
+		if got := p.Intersects(c.from, c.to); got != c.want {
+			t.Errorf("%d to %d: %v", c.from, c.to, got)
+		}
+	}
+}
+
 func TestPositionsUnionSharesNothing(t *testing.T) {
 	a, b := set(1), set(2, 1<<33)
 	a.Union(b)

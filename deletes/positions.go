@@ -70,6 +70,17 @@ func (p *Positions) Contains(pos uint64) bool {
 	return ok && p.maps[i].Contains(uint32(pos))
 }
 
+// Intersects reports whether there is a position from from to to, exclusive.
+func (p *Positions) Intersects(from, to uint64) bool {
+	for i, key := range p.keys {
+		lo, hi := uint64(key)<<32, (uint64(key)+1)<<32
+		if max(from, lo) < min(to, hi) && p.maps[i].IntersectsWithInterval(max(from, lo)-lo, min(to, hi)-lo) {
+			return true
+		}
+	}
+	return false
+}
+
 // Union adds all of o, which it shares nothing with afterwards.
 func (p *Positions) Union(o *Positions) {
 	for i, key := range o.keys {

@@ -153,6 +153,28 @@ func (d *dataFiles) write(ctx context.Context, b arrow.RecordBatch, place func(r
 // writePart appends b to one partition; rows maps its rows to the caller's,
 // nil when they are the same.
 func (d *dataFiles) writePart(ctx context.Context, part int32, b arrow.RecordBatch, rows []int32, place func(row int32, file int, pos int64)) error {
+	return d.append(ctx, part, func(f *openFile) error {
+		first := f.w.Rows()
+		if err := f.w.Write(ctx, b); err != nil {
+			return fmt.Errorf("%w: %w", ErrBadRow, err)
+		}
+		if place == nil {
+			return nil
+		}
+		for i := range int(b.NumRows()) {
+			row := int32(i)
+			if rows != nil {
+				row = rows[i]
+			}
+			place(row, f.number, first+int64(i))
+		}
+		return nil
+	})
+}
+
+// append has write add to one partition's file, and completes a file that is
+// large enough.
+func (d *dataFiles) append(ctx context.Context, part int32, write func(f *openFile) error) error {
 	f := d.open[part]
 	if f == nil {
 		if len(d.open) >= d.opts.maxOpen {
@@ -163,18 +185,8 @@ func (d *dataFiles) writePart(ctx context.Context, part int32, b arrow.RecordBat
 			return err
 		}
 	}
-	first := f.w.Rows()
-	if err := f.w.Write(ctx, b); err != nil {
-		return fmt.Errorf("%w: %w", ErrBadRow, err)
-	}
-	if place != nil {
-		for i := range int(b.NumRows()) {
-			row := int32(i)
-			if rows != nil {
-				row = rows[i]
-			}
-			place(row, f.number, first+int64(i))
-		}
+	if err := write(f); err != nil {
+		return err
 	}
 	if f.w.EstimatedSize() >= d.opts.targetBytes {
 		d.finish(f)

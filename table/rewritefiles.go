@@ -100,6 +100,22 @@ func (w *RewriteWriter) WritePartition(ctx context.Context, tuple partition.Tupl
 	return w.d.writePart(ctx, 0, b, nil, nil)
 }
 
+// SpliceableBytes returns how many bytes of a row group Splice would copy as they
+// are; see [parquetfile.SpliceableBytes].
+func (w *RewriteWriter) SpliceableBytes(f *parquetfile.File, group int, o *parquetfile.SpliceOptions) (int64, error) {
+	return parquetfile.SpliceableBytes(f, group, w.Schema(), &w.d.opts.parquet, o)
+}
+
+// Splice is WritePartition for the rows of a row group of f, a file of the same
+// partition, whose column chunks are copied where they fit: see
+// [parquetfile.Writer.Splice].
+func (w *RewriteWriter) Splice(ctx context.Context, tuple partition.Tuple, f *parquetfile.File, group int, o *parquetfile.SpliceOptions) error {
+	if w.d.router != nil {
+		w.d.tuple = tuple
+	}
+	return w.d.append(ctx, 0, func(out *openFile) error { return out.w.Splice(ctx, f, group, o) })
+}
+
 // Pending returns the estimated size of the largest file that is not finished, 0
 // if there is none.
 func (w *RewriteWriter) Pending() int64 {
@@ -107,6 +123,13 @@ func (w *RewriteWriter) Pending() int64 {
 		return 0
 	}
 	return w.d.largest().w.EstimatedSize()
+}
+
+// Roll completes the files begun: rows written later go to new ones.
+func (w *RewriteWriter) Roll() {
+	for _, f := range w.d.open {
+		w.d.finish(f)
+	}
 }
 
 // Files returns how many files were begun.
