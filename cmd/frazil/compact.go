@@ -58,7 +58,7 @@ func (e *env) compact(ctx context.Context, name string, o *compaction.Options, d
 		return err
 	}
 	for _, s := range r.Skipped {
-		fmt.Fprintf(e.stderr, "warning: table %s: left alone: %s: %v\n", t.Name(), s.Path, s.Err)
+		fmt.Fprintf(e.stderr, "warning: table %s: left alone: %s: %v\n", t.Name(), s.Path, redact(s.Err.Error()))
 	}
 	if e.json {
 		return e.writeJSON(map[string]any{

@@ -215,6 +215,9 @@ func (e *env) mapStore(store objstore.Store) (objstore.Store, error) {
 			}
 			to = abs
 		}
+		if _, err := objstore.Canonical(to); err != nil {
+			return nil, usagef("--map %s: what follows the first = is no location", m)
+		}
 		store = objstore.MapPrefix(store, from, to)
 	}
 	return store, nil

@@ -185,7 +185,7 @@ func (in *ingestion) warn(tableName, reason string) {
 	if !in.warned[line] {
 		in.warned[line] = true
 		in.e.clearBar()
-		fmt.Fprintln(in.e.stderr, "warning: "+line)
+		fmt.Fprintln(in.e.stderr, "warning: "+redact(line))
 	}
 }
 
@@ -305,7 +305,7 @@ func (in *ingestion) deadLetters(o *cdc.Options) (func() error, error) {
 	if in.deadLetter == "" {
 		return func() error { return nil }, nil
 	}
-	f, err := os.OpenFile(in.deadLetter, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(in.deadLetter, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -52,10 +52,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "frazil: interrupted")
 		return code
 	}
-	fmt.Fprintln(stderr, "frazil: "+oneLine(err))
+	fmt.Fprintln(stderr, redact("frazil: "+oneLine(err)))
 	if e.verbose {
 		for u := err; u != nil; u = errors.Unwrap(u) {
-			fmt.Fprintf(stderr, "  %T: %v\n", u, u)
+			fmt.Fprintf(stderr, "  %T: %s\n", u, redact(u.Error()))
 		}
 	}
 	return code

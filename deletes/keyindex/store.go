@@ -192,7 +192,7 @@ func (x *Index) close() error {
 		if err != nil {
 			// The store is as it was before, and its filter is not.
 		} else if b, err = d.filter.marshal(d.runs); err == nil && !d.filter.off {
-			err = os.WriteFile(x.filterFile(), b, 0o644)
+			err = os.WriteFile(x.filterFile(), b, 0o600)
 		}
 		err = errors.Join(err, d.db.Close())
 		x.disk = nil
@@ -235,7 +235,7 @@ func (w *sumWriter) text(s string) {
 
 func (x *Index) saveMemory() (err error) {
 	tmp := x.memFile() + ".tmp"
-	f, err := os.Create(tmp)
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (d *DB) Close() (err error) {
 
 // Lock locks a directory, which it makes if need be, for this process.
 func Lock(dir string) (io.Closer, error) {
-	if err := vfs.Default.MkdirAll(dir, 0o755); err != nil {
+	if err := vfs.Default.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	return vfs.Default.Lock(vfs.Default.PathJoin(dir, "LOCK"))
