@@ -6,7 +6,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/scan"
 )
 
@@ -29,7 +28,7 @@ func (j *job) findDead(ctx context.Context, files []scan.FileTask) ([]*input, er
 			in := &input{task: files[i]}
 			var err error
 			if in.dead, err = r.file(gctx, i, nil); err == nil {
-				in.places, err = deadByPosition(gctx, j.entry, j.t.Name(), files[i])
+				in.places, err = newGoneRows([]*input{in}).of(gctx, j.entry.Store, &files[i])
 			}
 			if err != nil {
 				if gctx.Err() != nil {
@@ -89,6 +88,10 @@ func (a *attempt) conversion(ctx context.Context, in *input) error {
 			a.removes[idOf(e.File)] = e.File
 		}
 	}
-	a.targets = append(a.targets, deletes.Target{Path: f.Path, SpecID: f.SpecID, Partition: f.Partition, Positions: all})
+	stamp := in.reads
+	if more == nil {
+		stamp = -1
+	}
+	a.target(f, all, stamp)
 	return nil
 }

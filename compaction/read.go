@@ -82,20 +82,6 @@ func (r *reader) rows(ctx context.Context, task scan.FileTask, first, end int64,
 	return dead, nil
 }
 
-// deadByPosition returns the rows that a file's deletion vector and position
-// deletes remove.
-func deadByPosition(ctx context.Context, e *catalog.Entry, name string, f scan.FileTask) (*deletes.Positions, error) {
-	if f.DV == nil && len(f.Positions) == 0 {
-		return &deletes.Positions{}, nil
-	}
-	f.Equality = nil
-	r, err := newReader(e, name, []scan.FileTask{f}, 0, 0, []string{"_pos"})
-	if err != nil {
-		return nil, err
-	}
-	return r.file(ctx, 0, nil)
-}
-
 // columnNames are the columns of a rewrite, with _pos at the end.
 func columnNames(e *catalog.Entry, lineage bool) []string {
 	var out []string

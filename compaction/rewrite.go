@@ -147,7 +147,7 @@ func (r *laneRun) add(ctx context.Context, i int) error {
 	}
 	in.places = in.dead
 	if len(task.Equality) > 0 {
-		if in.places, err = deadByPosition(ctx, r.entry, r.t.Name(), task); err != nil {
+		if in.places, err = newGoneRows([]*input{&in}).of(ctx, r.entry.Store, &task); err != nil {
 			return &fileFault{task.Data.File.Path, err}
 		}
 	}

@@ -15,6 +15,18 @@ type input struct {
 	// dead are the rows that no reader of the snapshot saw; places those of them
 	// that deletion vectors and position deletes remove.
 	dead, places *deletes.Positions
+	// last is what the last attempt at a commit found, if the deletes had changed;
+	// reads counts how often they were read.
+	last  *seen
+	reads int
+}
+
+// seen are the deletes by position of an input in some attempt.
+type seen struct {
+	task     scan.FileTask
+	resolved bool // some of the equality deletes that were applied are gone
+	more     *deletes.Positions
+	ok       bool
 }
 
 func (in *input) live() int64 { return in.task.Data.File.RecordCount - int64(in.dead.Len()) }
@@ -30,6 +42,12 @@ type piece struct {
 	starts []int64
 	// scattered, when not nil, says instead where the row of each rank went.
 	scattered []place
+	// taken are, by input, the rows whose deletes were carried over so far, to
+	// moved, by output; carried counts them.
+	taken, moved []*deletes.Positions
+	carried      int64
+	// undone counts how often that had to begin anew.
+	undone int
 }
 
 // place is a row's file and position in it.
@@ -50,6 +68,34 @@ func (p *piece) order(outputs []*manifest.DataFile) {
 	for i, f := range outputs {
 		p.starts[i] = n
 		n += f.RecordCount
+	}
+}
+
+// carryAll brings up to date which rows of the outputs are deleted: those of
+// each input that were deleted after it was read, nil for none. Only what is new
+// since the last call is translated; rows that are no longer deleted, which takes
+// a rollback, make it begin anew.
+func (p *piece) carryAll(deleted []*deletes.Positions) {
+	for i, was := range p.taken {
+		if was != nil && (deleted[i] == nil || !deleted[i].Covers(was)) {
+			p.taken, p.undone = nil, p.undone+1
+			break
+		}
+	}
+	if p.taken == nil {
+		p.taken, p.moved, p.carried = make([]*deletes.Positions, len(p.inputs)), make([]*deletes.Positions, len(p.outputs)), 0
+	}
+	for i, now := range deleted {
+		if now == nil || now == p.taken[i] {
+			continue
+		}
+		fresh := now
+		if p.taken[i] != nil {
+			fresh = now.Clone()
+			fresh.Minus(p.taken[i])
+		}
+		p.carried += p.carry(i, fresh, p.moved)
+		p.taken[i] = now
 	}
 }
 
@@ -87,45 +133,27 @@ func (p *piece) carry(n int, deleted *deletes.Positions, out []*deletes.Position
 // below them are not dead.
 func ranks(set, dead *deletes.Positions) iter.Seq[int64] {
 	return func(yield func(int64) bool) {
-		next, stop := iter.Pull(dead.All())
-		defer stop()
-		d, more := next()
-		below := int64(0) // dead positions below the current one
-		for pos := range set.All() {
-			for more && d < pos {
-				below++
-				d, more = next()
+		at := slices.Collect(set.All())
+		below := int64(0) // dead positions so far
+		for d := range dead.All() {
+			for len(at) > 0 && at[0] < d {
+				if !yield(int64(at[0]) - below) {
+					return
+				}
+				at = at[1:]
 			}
-			if more && d == pos {
-				continue
+			if len(at) == 0 {
+				return
 			}
+			if at[0] == d {
+				at = at[1:]
+			}
+			below++
+		}
+		for _, pos := range at {
 			if !yield(int64(pos) - below) {
 				return
 			}
 		}
 	}
-}
-
-// covers reports whether a has all of b.
-func covers(a, b *deletes.Positions) bool {
-	if a.Len() < b.Len() {
-		return false
-	}
-	for p := range b.All() {
-		if !a.Contains(p) {
-			return false
-		}
-	}
-	return true
-}
-
-// minus returns what a has and b has not.
-func minus(a, b *deletes.Positions) *deletes.Positions {
-	out := &deletes.Positions{}
-	for p := range a.All() {
-		if !b.Contains(p) {
-			out.Add(p)
-		}
-	}
-	return out
 }

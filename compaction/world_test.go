@@ -79,7 +79,10 @@ func newWorld(t testing.TB, o worldOptions) *world {
 		Options: table.Options{Clock: w.clock, Random: rand.New(rand.NewPCG(o.seed, 2)).Uint64, Wait: func(context.Context, time.Duration) error { return nil }},
 	})
 	w.must(err)
-	w.rival, err = table.Open(w.ctx, files, "c.t", &table.Options{Clock: w.clock, Random: rand.New(rand.NewPCG(o.seed, 3)).Uint64})
+	// The rival acts within commits of the other, for whose turn it cannot wait.
+	w.rival, err = table.Open(w.ctx, files, "c.t", &table.Options{
+		Clock: w.clock, Random: rand.New(rand.NewPCG(o.seed, 3)).Uint64, Wait: func(context.Context, time.Duration) error { return nil },
+	})
 	w.must(err)
 	return w
 }

@@ -217,11 +217,56 @@ func TestPositionsIntersects(t *testing.T) {
 		from, to uint64
 		want     bool
 	}{
-		{0, 5, false}, {0, 6, true}, {5, 6, true}, {6, 100, false}, {6, 101, true}, {101, 1<<32 - 1, false},
-		{101, 1 << 32, true}, {1 << 32, 1<<33 + 7, false}, {1 << 32, 1<<33 + 8, true}, {1<<33 + 8, 1 << 40, false}, {5, 5, false},
+		{0, 5, false},
+		{0, 6, true},
+		{5, 6, true},
+		{6, 100, false},
+		{6, 101, true},
+		{101, 1<<32 - 1, false},
+		{101, 1 << 32, true},
+		{1 << 32, 1<<33 + 7, false},
+		{1 << 32, 1<<33 + 8, true},
+		{1<<33 + 8, 1 << 40, false},
+		{5, 5, false},
 	} {
 		if got := p.Intersects(c.from, c.to); got != c.want {
 			t.Errorf("%d to %d: %v", c.from, c.to, got)
+		}
+	}
+}
+
+func TestPositionsSets(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	some := func() *Positions {
+		p := &Positions{}
+		for range r.IntN(30) {
+			p.Add(uint64(r.IntN(3))<<32 + r.Uint64N(40))
+		}
+		return p
+	}
+	for range 2000 {
+		a, b := some(), some()
+		covers := true
+		for v := range b.All() {
+			covers = covers && a.Contains(v)
+		}
+		if a.Covers(b) != covers {
+			t.Fatalf("%v covers %v: %v", slices.Collect(a.All()), slices.Collect(b.All()), !covers)
+		}
+		minus := a.Clone()
+		minus.Minus(b)
+		n := uint64(r.IntN(3))<<32 + r.Uint64N(45)
+		cut := a.Clone()
+		cut.Truncate(n)
+		for v := range a.All() {
+			if minus.Contains(v) == b.Contains(v) || cut.Contains(v) != (v < n) {
+				t.Fatalf("position %d of %v, %v, cut at %d", v, slices.Collect(a.All()), slices.Collect(b.All()), n)
+			}
+		}
+		if minus.Len() > a.Len() || cut.Len() > a.Len() {
+			t.Fatal("positions came from nowhere")
 		}
 	}
 }

@@ -88,6 +88,42 @@ func (p *Positions) Union(o *Positions) {
 	}
 }
 
+// Minus removes all of o.
+func (p *Positions) Minus(o *Positions) {
+	for i, key := range o.keys {
+		if j, ok := slices.BinarySearch(p.keys, key); ok {
+			p.maps[j].AndNot(o.maps[i])
+		}
+	}
+}
+
+// Covers reports whether all of o is in the set.
+func (p *Positions) Covers(o *Positions) bool {
+	for i, key := range o.keys {
+		j, ok := slices.BinarySearch(p.keys, key)
+		if !ok && o.maps[i].IsEmpty() {
+			continue
+		}
+		if !ok || p.maps[j].AndCardinality(o.maps[i]) != o.maps[i].GetCardinality() {
+			return false
+		}
+	}
+	return true
+}
+
+// Truncate removes all positions from n on.
+func (p *Positions) Truncate(n uint64) {
+	for i, key := range p.keys {
+		base := uint64(key) << 32
+		switch {
+		case n <= base:
+			p.maps[i].Clear()
+		case n-base < 1<<32:
+			p.maps[i].RemoveRange(n-base, 1<<32)
+		}
+	}
+}
+
 // Len returns the number of positions.
 func (p *Positions) Len() uint64 {
 	var n uint64

@@ -104,6 +104,10 @@ func (c *commit) run(ctx context.Context) (*metadata.Snapshot, error) {
 	c.resolver.useIndex(c.wo.KeyIndex, c.wo.Branch, base.Metadata)
 	backoff := 10 * time.Millisecond
 	for attempt := 1; ; attempt++ {
+		if base, err = c.t.yield(ctx, base, ""); err != nil {
+			c.abandon(ctx)
+			return nil, err
+		}
 		entry, err := c.attempt(ctx, base)
 		if errors.Is(err, catalog.ErrUnknownOutcome) {
 			if entry, err = c.lookUp(ctx, err); err != nil {
@@ -170,6 +174,7 @@ func (c *commit) attempt(ctx context.Context, base *catalog.Entry) (*catalog.Ent
 	if marks != nil {
 		updates = append(updates, metadata.SetProperties{Properties: map[string]string{marksProperty: marks.property(c.id)}})
 	}
+	updates = append(updates, c.t.endTurn(base.Metadata, "")...)
 	c.expired = c.toExpire(base.Metadata, head)
 	if len(c.expired) > 0 {
 		updates = append(updates, metadata.RemoveSnapshots{IDs: c.expired})

@@ -45,8 +45,8 @@ type Rewrite struct {
 }
 
 // CommitRewrite commits a rewrite on the newest state of the table, and tries
-// again as often as other writers get in between. It carries source positions
-// on. The snapshot is nil when there was nothing to commit. After
+// again as often as other writers get in between, whom it asks for a turn after
+// a few attempts. It carries source positions on. The snapshot is nil when there was nothing to commit. After
 // catalog.ErrUnknownOutcome nothing that the last change refers to may be
 // deleted; after any other error nothing was committed.
 func (t *Table) CommitRewrite(ctx context.Context, r Rewrite) (*metadata.Snapshot, error) {
@@ -57,8 +57,6 @@ func (t *Table) CommitRewrite(ctx context.Context, r Rewrite) (*metadata.Snapsho
 	}}
 	c.wo.Branch = r.Branch
 	c.co.Summary = r.Summary
-	t.commitMu.Lock()
-	defer t.commitMu.Unlock()
 	snap, err := c.run(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: rewrite: %w", t.id, err)
@@ -73,21 +71,32 @@ type rewriteCommit struct {
 	last *snapshot.Changes // what the producer was made of
 	// sums is the producer's summary, brought up to date in every attempt.
 	sums map[string]string
+	turn turn
 }
 
-// rewriteBackoff is the longest pause between attempts: a rewrite that has to
-// carry deletes over loses by waiting, since others commit meanwhile.
-const rewriteBackoff = 100 * time.Millisecond
+// alone is the attempt from which on other committers of this process wait. The
+// first attempt, which reads the most, keeps nobody waiting.
+const alone = 2
 
 func (c *rewriteCommit) run(ctx context.Context) (*metadata.Snapshot, error) {
-	backoff := 5 * time.Millisecond
+	c.turn = turn{t: c.t}
+	var took time.Duration
 	for attempt := 1; ; attempt++ {
+		if attempt == alone {
+			c.t.commitMu.Lock()
+			defer c.t.commitMu.Unlock()
+		}
 		base, err := c.t.reload(ctx)
+		if err == nil {
+			base, err = c.turn.before(ctx, base, attempt, took)
+		}
 		if err != nil {
 			c.abandon(ctx)
 			return nil, err
 		}
+		began := c.t.opts.Clock()
 		entry, nothing, err := c.attempt(ctx, base)
+		took = c.t.opts.Clock().Sub(began)
 		if errors.Is(err, catalog.ErrUnknownOutcome) {
 			if entry, err = c.lookUp(ctx, err); err != nil {
 				return nil, err // nothing is cleaned up
@@ -111,14 +120,13 @@ func (c *rewriteCommit) run(ctx context.Context) (*metadata.Snapshot, error) {
 		if f := c.t.opts.Events.Retrying; f != nil {
 			f(c.t.Name(), attempt, err)
 		}
-		if attempt > 3 {
-			if err := c.wait(ctx, backoff); err != nil {
-				c.abandon(ctx)
-				return nil, err
-			}
-			backoff = min(2*backoff, rewriteBackoff)
-		}
 	}
+}
+
+// abandon also gives back a turn that was not used.
+func (c *rewriteCommit) abandon(ctx context.Context) {
+	c.commit.abandon(ctx)
+	c.turn.drop(ctx)
 }
 
 // report tells of a commit that has no producer.
@@ -148,6 +156,7 @@ func (c *rewriteCommit) attempt(ctx context.Context, base *catalog.Entry) (entry
 	if marks != nil {
 		updates = append(updates, metadata.SetProperties{Properties: map[string]string{marksProperty: marks.property(c.id)}})
 	}
+	updates = append(updates, c.turn.end(base.Metadata)...)
 	entry, err = c.t.cat.CommitTable(ctx, catalog.Commit{ID: c.t.id, Base: base, Requirements: a.Requirements, Updates: updates})
 	return entry, false, err
 }
@@ -189,10 +198,19 @@ func (c *rewriteCommit) prepare(ctx context.Context, b *RewriteBase) (*snapshot.
 // change, and what must still hold; no updates is nothing to commit. It returns
 // the states before and after.
 func (t *Table) CommitUpdates(ctx context.Context, change func(base *catalog.Entry) ([]metadata.Update, []metadata.Requirement, error)) (before, after *catalog.Entry, err error) {
+	turn := turn{t: t}
+	defer func() {
+		if err != nil {
+			turn.drop(ctx)
+		}
+	}()
 	t.commitMu.Lock()
 	defer t.commitMu.Unlock()
 	for attempt := 1; ; attempt++ {
 		base, err := t.reload(ctx)
+		if err == nil {
+			base, err = turn.before(ctx, base, attempt, 0)
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -201,8 +219,10 @@ func (t *Table) CommitUpdates(ctx context.Context, change func(base *catalog.Ent
 			return nil, nil, fmt.Errorf("table %s: %w", t.id, err)
 		}
 		if len(updates) == 0 {
+			turn.drop(ctx)
 			return base, base, nil
 		}
+		updates = append(updates, turn.end(base.Metadata)...)
 		reqs = append(reqs, metadata.AssertUUID{UUID: base.Metadata.UUID})
 		after, err := t.cat.CommitTable(ctx, catalog.Commit{ID: t.id, Base: base, Updates: updates, Requirements: reqs})
 		if err == nil {

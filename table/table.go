@@ -47,6 +47,7 @@ type Table struct {
 		sync.Mutex
 		entry     *catalog.Entry
 		graveyard []deadFiles
+		turnOver  string // the last turn of another that was waited for in vain
 	}
 }
 
