@@ -57,6 +57,10 @@ func Open(dir string, opts *Options) (d *DB, err error) {
 	if o.CacheBytes <= 0 {
 		o.CacheBytes = 32 << 20
 	}
+	// Its files hold keys of tables; pebble would let everybody in.
+	if err := vfs.Default.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
 	fs := &lossyFS{FS: vfs.Default}
 	cache := pebble.NewCache(o.CacheBytes)
 	defer cache.Unref()
