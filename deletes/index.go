@@ -14,6 +14,10 @@ type IndexState struct {
 	// IsAncestor reports whether a snapshot is Snapshot or known to be one of its
 	// ancestors.
 	IsAncestor func(id int64) bool
+	// Undeleted returns the data files that may have gained live rows since a
+	// snapshot, by another engine's taking back of deletes; all means any may. Nil
+	// is none.
+	Undeleted func(ctx context.Context, from int64) (paths map[string]bool, all bool)
 }
 
 // IndexFile is a data file as a key index knows it. Sequence is the number of

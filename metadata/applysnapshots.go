@@ -67,7 +67,8 @@ func (a *applier) checkSnapshot(s *Snapshot) error {
 	}
 	switch {
 	case s.FirstRowID == nil || s.AddedRows == nil:
-		return errors.New("no first-row-id or added-rows, which version 3 requires")
+		// Most likely it was made for version 2, and the table upgraded meanwhile.
+		return fmt.Errorf("%w: no first-row-id or added-rows, which version 3 requires", ErrStale)
 	case *s.AddedRows < 0:
 		return fmt.Errorf("negative added-rows %d", *s.AddedRows)
 	case *s.FirstRowID < t.NextRowID:

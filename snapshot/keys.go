@@ -24,6 +24,10 @@ func idOf(f *manifest.DataFile) fileID {
 	return id
 }
 
+// DataFileOf returns the path of the one data file that a position-delete file or
+// deletion vector is about, "" for other files and where there may be several.
+func DataFileOf(f *manifest.DataFile) string { return scopedTo(f) }
+
 // scopedTo returns the one data file that a position-delete file or deletion
 // vector applies to, "" if there may be several. A file without
 // referenced_data_file is scoped when its bounds of file_path are equal: these

@@ -18,6 +18,8 @@ type CommitInfo struct {
 	Snapshot *metadata.Snapshot
 	Attempts int
 	Duration time.Duration
+	// Keys says what became of the keys of the commit, as the snapshot's summary.
+	Keys Decisions
 }
 
 // commit is one commit in progress, over all its attempts.
@@ -41,6 +43,8 @@ type commit struct {
 	started time.Time
 	expired []int64
 	alone   bool // not to be made together with others
+	// decisions of the last attempt.
+	decisions Decisions
 }
 
 // CommitStaged commits flushed changes, in the order given, as one snapshot. A
@@ -157,12 +161,16 @@ func (c *commit) attempt(ctx context.Context, base *catalog.Entry) (*catalog.Ent
 	if err != nil {
 		return nil, err
 	}
+	if err := c.checkReaders(base.Metadata); err != nil {
+		return nil, err
+	}
 	// 2. Find the rows to delete in the files of base.
 	changes, err := c.resolveChanges(ctx, base, head)
 	if err != nil {
 		return nil, err
 	}
 	changes.Summary = c.summary(marks)
+	c.decisions.addTo(changes.Summary)
 	c.changes = changes
 	// 3. Write manifests and list.
 	a, err := c.produce(ctx, base, changes)
@@ -187,6 +195,20 @@ func (c *commit) attempt(ctx context.Context, base *catalog.Entry) (*catalog.Ent
 	}
 	// 6. Swap.
 	return c.t.cat.CommitTable(ctx, catalog.Commit{ID: c.t.id, Base: base, Requirements: a.Requirements, Updates: updates})
+}
+
+// checkReaders refuses deletes that a reader of the table would not apply; the
+// table may have changed since they were made.
+func (c *commit) checkReaders(m *metadata.Table) error {
+	for _, s := range c.staged {
+		if len(s.keys)+len(s.missing) == 0 && len(s.stale) == 0 {
+			continue
+		}
+		if err := checkReaders(c.wo.Readers, s.encoding, m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // produce applies changes to base, with the producer of the last attempt while
@@ -241,7 +263,7 @@ func (c *commit) succeed(ctx context.Context, base, entry *catalog.Entry, attemp
 		c.resolver.tellIndex(snap)
 	}
 	if f := c.t.opts.Events.Committed; f != nil {
-		f(CommitInfo{Table: c.t.Name(), Snapshot: snap, Attempts: attempts, Duration: c.t.opts.Clock().Sub(c.started)})
+		f(CommitInfo{Table: c.t.Name(), Snapshot: snap, Attempts: attempts, Duration: c.t.opts.Clock().Sub(c.started), Keys: c.decisions})
 	}
 	if len(c.expired) > 0 {
 		c.t.bury(ctx, base, entry, c.wo.ExpireGrace)

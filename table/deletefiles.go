@@ -24,6 +24,7 @@ import (
 func (c *commit) resolveChanges(ctx context.Context, base *catalog.Entry, head *metadata.Snapshot) (snapshot.Changes, error) {
 	ch := snapshot.Changes{RemoveAll: c.resolver.truncate}
 	r := c.resolver
+	c.decisions = Decisions{}
 	equality := c.useEquality(base.Metadata)
 	var keep func(e *manifest.Entry) bool
 	if equality { // equality deletes reach only files of their own spec
@@ -38,9 +39,11 @@ func (c *commit) resolveChanges(ctx context.Context, base *catalog.Entry, head *
 		return ch, err
 	}
 	r.gens = nil
+	r.noteLate()
 	var write []deletes.Target
+	allStale := r.staleNow()
 	for n, f := range r.own {
-		stale := r.stale[n]
+		stale := allStale[n]
 		if stale != nil && int64(stale.Len()) == f.RecordCount {
 			continue // every row was replaced within the commit
 		}
@@ -61,7 +64,9 @@ func (c *commit) resolveChanges(ctx context.Context, base *catalog.Entry, head *
 	if ch.AddDeletes, err = c.writeDeletes(ctx, base, write); err != nil {
 		return ch, err
 	}
-	if equality && head != nil && !r.truncate {
+	equality = equality && head != nil && !r.truncate
+	c.countKeys(equality)
+	if equality {
 		eq, err := c.writeEquality(ctx, base)
 		if err != nil {
 			return ch, err
@@ -75,7 +80,7 @@ func (c *commit) resolveChanges(ctx context.Context, base *catalog.Entry, head *
 // file has one live delete file. A file without a row left is removed whole.
 func (c *commit) mergeExisting(ctx context.Context, base *catalog.Entry, t target, ch *snapshot.Changes) (*deletes.Target, error) {
 	f := t.file.File
-	all := t.positions.Clone()
+	all := &deletes.Positions{}
 	if dv := t.existing.DV; dv != nil {
 		old, err := deletes.ReadDV(ctx, base.Store, dv.File)
 		if err != nil {
@@ -103,7 +108,11 @@ func (c *commit) mergeExisting(ctx context.Context, base *catalog.Entry, t targe
 			ch.RemoveDeletes = append(ch.RemoveDeletes, e.File)
 		}
 	}
-	if f.RecordCount > 0 && int64(all.Len()) == f.RecordCount {
+	had := all.Len()
+	all.Union(t.positions)
+	whole := f.RecordCount > 0 && int64(all.Len()) == f.RecordCount
+	c.located(int64(all.Len()-had), base.Metadata.FormatVersion, whole)
+	if whole {
 		ch.RemoveData = append(ch.RemoveData, f)
 		return nil, nil
 	}

@@ -102,7 +102,7 @@ func (c *commit) goesWith(o *commit) bool {
 	if c.alone || o.alone || c.reset != nil || o.reset != nil {
 		return false
 	}
-	if c.wo.Branch != o.wo.Branch || c.wo.KeepSnapshots != o.wo.KeepSnapshots || c.wo.KeyIndex != o.wo.KeyIndex || len(c.co.Summary)+len(o.co.Summary) > 0 {
+	if c.wo.Branch != o.wo.Branch || c.wo.KeepSnapshots != o.wo.KeepSnapshots || c.wo.KeyIndex != o.wo.KeyIndex || !slices.Equal(c.wo.Readers, o.wo.Readers) || len(c.co.Summary)+len(o.co.Summary) > 0 {
 		return false
 	}
 	for k := range c.positions {
@@ -110,7 +110,19 @@ func (c *commit) goesWith(o *commit) bool {
 			return false
 		}
 	}
-	return c.byPosition() && o.byPosition()
+	return c.byPosition() && o.byPosition() && sameOrder(c, o)
+}
+
+// sameOrder reports whether the changes of two commits can be compared.
+func sameOrder(c, o *commit) bool {
+	for _, a := range c.staged {
+		for _, b := range o.staged {
+			if a.orderName != b.orderName {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (c *commit) byPosition() bool {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/frazildb/frazil/catalog"
@@ -59,6 +60,9 @@ func (r *resolver) indexState(base *catalog.Entry, head *metadata.Snapshot, bran
 		fmt.Fprintf(&id, " %d %s", f.ID, hashedAs(f.Type))
 	}
 	s := &deletes.IndexState{Identity: id.String(), Sequence: base.Metadata.LastSequenceNumber}
+	s.Undeleted = func(ctx context.Context, from int64) (map[string]bool, bool) {
+		return r.t.undeleted(ctx, base, head, from)
+	}
 	if head != nil {
 		s.Snapshot = head.ID
 		s.IsAncestor = func(id int64) bool {
@@ -155,30 +159,29 @@ func sortPositions(pos []int64, rows int64) []int64 {
 
 // learnFile reads a file that the index does not cover, for this commit and for
 // the index.
-func (r *resolver) learnFile(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask) (*deletes.Positions, error) {
-	var found *deletes.Positions
+func (r *resolver) learnFile(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask) (*findings, error) {
+	var f *findings
 	file := deletes.IndexFile{Path: task.Data.File.Path, Sequence: task.Data.FileSequenceNumber}
 	err := r.index.Learn(ctx, r.at, file, func(ctx context.Context, add func(deletes.IndexRows) error) error {
-		found = nil // an index may read again
-		return eachKeys(ctx, sc, h, task, func(digests []deletes.Digest, pos []int64) error {
-			for i, d := range digests {
-				if !r.wanted.Get(d).IsZero() {
-					if found == nil {
-						found = &deletes.Positions{}
-					}
-					found.Add(uint64(pos[i]))
-				}
-			}
-			return add(deletes.IndexRows{Keys: digests, Positions: pos})
+		f = &findings{} // an index may read again
+		return r.eachKeys(ctx, sc, h, task, func(k keyBatch) error {
+			r.judge(f, k)
+			return add(deletes.IndexRows{Keys: k.digests, Positions: k.pos})
 		})
 	})
-	return found, err
+	return f, err
 }
 
-// eachKeys calls f with the key digests and positions of live rows of a file,
-// valid during the call.
-func eachKeys(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask, f func([]deletes.Digest, []int64) error) error {
-	var digests []deletes.Digest
+// keyBatch is a batch of the live rows of a file, valid during a call.
+type keyBatch struct {
+	digests []deletes.Digest
+	pos     []int64
+	order   []arrow.Array // the order columns
+}
+
+// eachKeys calls f with the keys of the live rows of a file, batch by batch.
+func (r *resolver) eachKeys(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask, f func(keyBatch) error) error {
+	var k keyBatch
 	t, err := sc.NewTask(task)
 	if err != nil {
 		return err
@@ -188,8 +191,13 @@ func eachKeys(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.F
 			return err
 		}
 		n := int(b.NumCols()) - 1
-		digests = h.Hash(b.Columns()[:n], digests[:0])
-		if err := f(digests, b.Column(n).(*array.Int64).Int64Values()); err != nil {
+		k.digests = h.Hash(b.Columns()[:len(h.Fields())], k.digests[:0])
+		k.order = k.order[:0]
+		for _, f := range r.orderFields {
+			k.order = append(k.order, b.Column(b.Schema().FieldIndices(f.Name)[0]))
+		}
+		k.pos = b.Column(n).(*array.Int64).Int64Values()
+		if err := f(k); err != nil {
 			return err
 		}
 	}
@@ -218,12 +226,24 @@ func (r *resolver) tellIndex(snap *metadata.Snapshot) {
 		}
 		return deletes.IndexPlace{File: -1}
 	}
-	if r.several {
+	late := r.lateKeys()
+	switch {
+	case r.several:
 		r.latest.Update(func(d deletes.Digest, loc upsert.Loc) upsert.Loc {
-			c.Keys, c.Places = append(c.Keys, d), append(c.Places, place(loc))
+			if !late[d] { // what the index knows of a late change's key stays true
+				c.Keys, c.Places = append(c.Keys, d), append(c.Places, place(loc))
+			}
 			return loc
 		})
-	} else {
+	case len(late) > 0:
+		for _, k := range r.keys {
+			for i, d := range k.digests {
+				if !late[d] {
+					c.Keys, c.Places = append(c.Keys, d), append(c.Places, place(k.locs[i]))
+				}
+			}
+		}
+	default:
 		c.Keys = r.digests()
 		c.Places = make([]deletes.IndexPlace, 0, len(c.Keys))
 		for _, k := range r.keys {

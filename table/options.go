@@ -86,6 +86,30 @@ const (
 type WriterOptions struct {
 	// Encoding of deletes; default EncodingPosition.
 	Encoding Encoding
+	// Readers are engines that must read the table right (see [Readers] for their
+	// names): deletes of a kind that one of them does not read are ErrReaders, when
+	// the writer is made or, if the table has changed since, at the commit. Default
+	// none.
+	Readers []string
+	// OrderBy are columns by which the newer of two changes of a key is told from
+	// the older one, which loses whichever comes first: within a commit, against
+	// stored rows, and against what other writers commit meanwhile. The first
+	// column decides, the next one where it is equal; of equal changes the later
+	// one counts. Every change needs values there, deletes too (after the key
+	// columns, see Writer.Delete); a stored null is older than any value. It needs
+	// a table with a key and EncodingPosition. All writers of a table should have
+	// the same. Default none: what is committed later wins.
+	//
+	// A delete leaves nothing to compare with: an upsert that is older than a
+	// delete committed before it brings the row back. DeletedColumn prevents that.
+	// Partial updates that come out of order are filled from the newest row known
+	// at the time.
+	OrderBy []string
+	// DeletedColumn is a boolean column that marks rows as deleted instead of
+	// removing them, so that older changes of their keys can be told from newer
+	// ones for ever; readers leave the marked rows out. Deletes then need a value
+	// in each required column. Default none: rows are removed.
+	DeletedColumn string
 	// KeyIndex finds the rows that a commit deletes without reading files; default
 	// none: their key columns are read. It serves one table, or one after another
 	// at the cost of learning anew.

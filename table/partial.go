@@ -1,6 +1,7 @@
 package table
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -125,6 +126,12 @@ func (f *filler) trace(ops []Op) []int32 {
 			continue
 		}
 		keep = append(keep, int32(i))
+		if at, ok := latest[d]; ok && f.older(i, at) {
+			if f.partial(i) {
+				f.source[i] = at // it will lose; what it is filled with does not matter
+			}
+			continue
+		}
 		if ops != nil && ops[i] == OpDelete {
 			if at, ok := latest[d]; ok {
 				before[d] = at
@@ -144,6 +151,32 @@ func (f *filler) trace(ops []Op) []int32 {
 		latest[d] = i
 	}
 	return keep
+}
+
+// older reports whether row i is older than row j by the order of changes. A row
+// that leaves an order column out is as new as the one it is filled from.
+func (f *filler) older(i, j int) bool {
+	o := f.w.buf.Order()
+	if o == nil {
+		return false
+	}
+	cols := make([]arrow.Array, 0, 1)
+	for _, c := range f.w.buf.OrderColumns() {
+		if u := f.unchanged(c); u != nil && (u.Get(i) || u.Get(j)) {
+			return false
+		}
+		cols = append(cols, f.b.Column(c))
+	}
+	return bytes.Compare(o.Append(nil, cols, i), o.Append(nil, cols, j)) < 0
+}
+
+// unchanged is Partial.Unchanged of a column, which may be shorter than the
+// schema.
+func (f *filler) unchanged(c int) *bitmap.Bitmap {
+	if c >= len(f.p.Unchanged) {
+		return nil
+	}
+	return f.p.Unchanged[c]
 }
 
 // loadStored reads the stored rows that are needed: from the buffer, from files
@@ -264,7 +297,7 @@ func (f *filler) build() (arrow.RecordBatch, error) {
 		}
 	}()
 	for c, field := range s.Fields {
-		if c >= len(f.p.Unchanged) || f.p.Unchanged[c] == nil {
+		if f.unchanged(c) == nil {
 			f.b.Column(c).Retain()
 			cols[c] = f.b.Column(c)
 			continue

@@ -129,13 +129,15 @@ func (c *commit) advance(m *metadata.Table, head *metadata.Snapshot) (*marks, er
 }
 
 func (c *commit) summary(k *marks) map[string]string {
-	s := map[string]string{"engine-name": "frazil", "engine-version": Version}
+	s := map[string]string{"engine-name": engineName, "engine-version": Version}
 	if k != nil {
 		s[marksSummary] = k.String()
 	}
 	maps.Copy(s, c.co.Summary)
 	return s
 }
+
+const engineName = "frazil"
 
 // Version of the engine, as snapshot summaries carry it.
 const Version = "0.1.0"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/frazildb/frazil/deletes/keyindex"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/schema"
+	"github.com/frazildb/frazil/snapshot"
 	"github.com/frazildb/frazil/table"
 )
 
@@ -60,6 +62,15 @@ var indexRaces = []struct {
 		want: "1=a 2=ours 3=a 4=a",
 	},
 	{
+		name: "another engine drops a deletion vector", check: "rows undeleted by others",
+		run: func(r *race) {
+			r.put(r.ours, nil, "2=b", "3")
+			r.dropDeletes()
+			r.put(r.ours, nil, "2=ours", "3=ours")
+		},
+		want: "1=a 2=ours 3=ours 4=a",
+	},
+	{
 		name: "the table was rolled back", check: "index follows the table's history",
 		run: func(r *race) {
 			first := r.ours.Metadata().Current().ID
@@ -69,6 +80,26 @@ var indexRaces = []struct {
 		},
 		want: "1=a 2=ours 3=ours 4=a",
 	},
+}
+
+// dropDeletes takes all deletes of the table back, as another engine might.
+func (r *race) dropDeletes() {
+	r.t.Helper()
+	r.must(r.ours.Refresh(r.ctx))
+	src := r.ours.Source()
+	var ch snapshot.Changes
+	for e, err := range snapshot.LiveFiles(r.ctx, src.Store, src.Metadata, src.Metadata.Current(), &snapshot.LiveOptions{NoData: true}) {
+		r.must(err)
+		ch.RemoveDeletes = append(ch.RemoveDeletes, e.File)
+	}
+	if len(ch.RemoveDeletes) == 0 {
+		r.t.Fatal("the table has no deletes")
+	}
+	p := snapshot.NewProducer(snapshot.Options{Store: src.Store, Clock: time.Now, NewID: rand.Int64, CommitUUID: fmt.Sprint(rand.Int64())}, ch, snapshot.Conditions{})
+	p.SetSummary(map[string]string{"engine-name": "other"})
+	a, err := p.Apply(r.ctx, src.Metadata, "main")
+	r.must(err)
+	r.update(a.Updates...)
 }
 
 // TestIndexRaces: as TestRaces, for what an index knows.

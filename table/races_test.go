@@ -69,6 +69,14 @@ func (r *race) stage(tab *table.Table, changes ...string) *table.Staged {
 	w, err := tab.NewWriter(nil)
 	r.must(err)
 	defer w.Close()
+	r.change(w, changes...)
+	s, err := w.Flush(r.ctx)
+	r.must(err)
+	return s
+}
+
+func (r *race) change(w *table.Writer, changes ...string) {
+	r.t.Helper()
 	for _, c := range changes {
 		var id int64
 		_, err := fmt.Sscan(strings.Split(c, "=")[0], &id)
@@ -79,9 +87,6 @@ func (r *race) stage(tab *table.Table, changes ...string) *table.Staged {
 			r.must(w.Delete(r.ctx, schema.Row{id}))
 		}
 	}
-	s, err := w.Flush(r.ctx)
-	r.must(err)
-	return s
 }
 
 func (r *race) put(tab *table.Table, wo *table.WriterOptions, changes ...string) {
@@ -149,6 +154,18 @@ var races = []struct {
 		want: "2=ours 3=a 4=a",
 	},
 	{
+		name: "another engine takes deletes back", check: "rows undeleted by others",
+		run: func(r *race) {
+			r.put(r.ours, nil, "2", "3")
+			r.cat.before = func() {
+				r.put(r.rival, nil, "9=x")
+				r.dropDeletes()
+			}
+			r.put(r.ours, nil, "2=ours", "1=ours", "4=ours")
+		},
+		want: "1=ours 2=ours 3=a 4=ours 9=x",
+	},
+	{
 		name: "one key in two staged sets", check: "keys across staged sets",
 		run: func(r *race) {
 			first, second := r.stage(r.ours, "7=first", "2=first"), r.stage(r.ours, "7=second", "3=second")
@@ -180,6 +197,21 @@ func TestRaces(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestUpgradeUnderWriter (K6): the table becomes one of format version 3 between
+// a writer's look and its swap: its deletes become vectors.
+func TestUpgradeUnderWriter(t *testing.T) {
+	r := newRace(t, 2, "")
+	r.put(r.ours, nil, "1=b")
+	r.cat.before = func() { r.update(metadata.UpgradeFormatVersion{Version: 3}) }
+	r.put(r.ours, nil, "1=c", "2", "9=x")
+	if got := r.rows(); got != "1=c 3=a 4=a 9=x" {
+		t.Errorf("rows %s", got)
+	}
+	if n := r.ours.Metadata().Current().Summary["frazil.keys.vector"]; n != "1" {
+		t.Errorf("summary %v", r.ours.Metadata().Current().Summary)
 	}
 }
 

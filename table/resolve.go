@@ -1,6 +1,7 @@
 package table
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime"
@@ -41,16 +42,29 @@ type resolver struct {
 
 	truncate bool
 	latest   upsert.KeyTable // digest → where its row is; only of several sets
+	newest   upsert.Orders   // digest → order value; only of several sets
 	several  bool
 	appended map[int]bool // own files whose rows' keys are not among keys
 	index    KeyIndex     // nil: files are read
 	branch   string
 	at       *deletes.IndexState // of the last attempt
 
+	// order, when not nil, compares changes with stored rows by the columns
+	// orderFields; late has, by data file path, the changes that a row of it is
+	// newer than, and lateOwn those that an appended row of this commit is.
+	order       *upsert.Order
+	orderFields []schema.Field
+	late        map[string][]change
+	lateOwn     []change
+	lateSets    int64             // changes older than those of an earlier set
+	lateNow     []change          // all of the last attempt
+	live        []*manifest.Entry // data files of the last attempt's base
+	head        int64             // of the last attempt
+
 	// found has the rows to delete by data file path; probed the paths looked
-	// at.
+	// at, with what deletes they had.
 	found  map[string]*deletes.Positions
-	probed map[string]bool
+	probed map[string]string
 	missed int // deletes of whole rows that met none
 	// attempts counts calls of resolve.
 	attempts int
@@ -68,11 +82,15 @@ type target struct {
 func newResolver(t *Table, s *schema.Schema, staged []*Staged) (*resolver, error) {
 	r := &resolver{
 		t: t, staged: staged, stale: map[int]*deletes.Positions{}, gens: map[int]int{}, appended: map[int]bool{}, seed: staged[0].seed,
-		bag: map[deletes.Digest]int{}, found: map[string]*deletes.Positions{}, probed: map[string]bool{},
+		bag: map[deletes.Digest]int{}, found: map[string]*deletes.Positions{}, probed: map[string]string{},
+		late: map[string][]change{},
 	}
 	r.several = len(staged) > 1
 	for _, k := range upsert.KeyColumns(s, s.IdentifierFieldIDs) {
 		r.fields = append(r.fields, s.Fields[k])
+	}
+	if err := r.setOrder(s, staged); err != nil {
+		return nil, err
 	}
 	gen := 0
 	for _, set := range staged {
@@ -182,10 +200,13 @@ func (r *resolver) supersede(k stagedKeys, first int) {
 		if loc.IsWritten() {
 			loc = upsert.Written(first+loc.File(), loc.Pos())
 		}
-		if old := r.latest.Swap(d, loc); old.IsWritten() && r.t.opts.off != "keys across staged sets" {
-			p := &deletes.Positions{}
-			p.Add(uint64(old.Pos()))
-			r.kill(old.File(), p)
+		if r.order != nil && !r.newest.Advance(d, k.orders[i]) {
+			r.killRow(loc)
+			r.lateSets++
+			continue
+		}
+		if old := r.latest.Swap(d, loc); r.t.opts.off != "keys across staged sets" {
+			r.killRow(old)
 		}
 	}
 }
@@ -198,8 +219,20 @@ func (r *resolver) want() {
 	}
 	for run, k := range r.keys {
 		for i, d := range k.digests {
+			if r.order != nil && r.several && !bytes.Equal(k.orders[i], r.newest.Get(d)) {
+				continue // another set has a newer change of the key
+			}
 			r.wanted.Swap(d, upsert.Written(run, int64(i)))
 		}
+	}
+}
+
+// killRow drops a row of this commit's own files; a deleted key has none.
+func (r *resolver) killRow(loc upsert.Loc) {
+	if loc.IsWritten() {
+		p := &deletes.Positions{}
+		p.Add(uint64(loc.Pos()))
+		r.kill(loc.File(), p)
 	}
 }
 
@@ -221,9 +254,11 @@ func (r *resolver) resolve(ctx context.Context, base *catalog.Entry, head *metad
 	if r.index != nil {
 		r.at = r.indexState(base, head, r.branch)
 	}
+	r.live = nil
 	if r.empty() {
 		return nil, nil
 	}
+	r.forgetUndeleted(ctx, base, head)
 	if len(r.bag) > 0 { // counts cannot be resolved file by file: begin again
 		clear(r.found)
 		clear(r.probed)
@@ -241,6 +276,7 @@ func (r *resolver) resolve(ctx context.Context, base *catalog.Entry, head *metad
 	if err := r.lookInto(ctx, base, live, index, keep); err != nil {
 		return nil, err
 	}
+	r.live = live
 	var targets []target
 	for _, e := range live {
 		p := r.found[e.File.Path]
@@ -266,31 +302,61 @@ func (r *resolver) lookInto(ctx context.Context, base *catalog.Entry, live []*ma
 			return err
 		}
 	}
-	var tasks []scan.FileTask
+	var tasks []probe
 	var pruner *pruner // made when there is something to rule out
 	for i, e := range live {
-		if r.probed[e.File.Path] || keep != nil && !keep(e) || covered != nil && covered[i] || r.settled() {
-			continue
-		}
-		if pruner == nil {
-			var err error
-			if pruner, err = r.newPruner(base.Metadata); err != nil {
-				return err
-			}
-		}
-		if len(r.keys) > 0 && !pruner.mayHold(e.File) {
+		known := covered != nil && covered[i]
+		if keep != nil && !keep(e) || r.settled() || known && !r.mustCompare(e.File.Path) {
 			continue
 		}
 		d, err := index.For(e)
 		if err != nil {
 			return err
 		}
-		tasks = append(tasks, scan.FileTask{Data: e, DV: d.DV, Positions: d.Positions, Equality: d.Equality})
+		if !known && r.isProbed(e.File.Path, d) {
+			continue
+		}
+		if pruner == nil {
+			if pruner, err = r.newPruner(base.Metadata); err != nil {
+				return err
+			}
+		}
+		if len(r.keys) > 0 && !known && !pruner.mayHold(e.File) {
+			continue
+		}
+		tasks = append(tasks, probe{
+			file:  scan.FileTask{Data: e, DV: d.DV, Positions: d.Positions, Equality: d.Equality},
+			known: known, deletes: deletesOf(d),
+		})
 	}
 	if len(tasks) == 0 && len(r.bag) == 0 {
 		return nil
 	}
 	return r.probe(ctx, base, tasks, pruner)
+}
+
+// probe is a file to be read for keys.
+type probe struct {
+	file    scan.FileTask
+	known   bool   // the index has its keys: it is read for the order columns only
+	deletes string // see deletesOf
+}
+
+// forgetUndeleted drops what earlier attempts found in files that have gained
+// rows since.
+func (r *resolver) forgetUndeleted(ctx context.Context, base *catalog.Entry, head *metadata.Snapshot) {
+	if r.head != 0 && len(r.probed) > 0 {
+		if paths, all := r.t.undeleted(ctx, base, head, r.head); all {
+			clear(r.probed)
+		} else {
+			for path := range paths {
+				delete(r.probed, path)
+			}
+		}
+	}
+	if head != nil {
+		r.head = head.ID
+	}
 }
 
 // settled reports, in tests only, that files added after the first attempt are
@@ -326,7 +392,7 @@ func (r *resolver) liveFiles(ctx context.Context, base *catalog.Entry, head *met
 }
 
 // probe reads the key columns of files and notes the rows whose key is wanted.
-func (r *resolver) probe(ctx context.Context, base *catalog.Entry, tasks []scan.FileTask, pruner *pruner) error {
+func (r *resolver) probe(ctx context.Context, base *catalog.Entry, tasks []probe, pruner *pruner) error {
 	sc := r.keyScan(base)
 	hasher, err := r.newHasher()
 	if err != nil {
@@ -341,46 +407,41 @@ func (r *resolver) probe(ctx context.Context, base *catalog.Entry, tasks []scan.
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, task := range tasks {
 		g.Go(func() error {
-			p, err := r.probeFile(ctx, base, sc, hasher, task, pruner)
+			path := task.file.Data.File.Path
+			f, err := r.probeFile(ctx, base, sc, hasher, task, pruner)
 			if err != nil {
-				return fmt.Errorf("look for keys in %s: %w", task.Data.File.Path, err)
+				return fmt.Errorf("look for keys in %s: %w", path, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			r.probed[task.Data.File.Path] = true
-			if p != nil {
-				r.found[task.Data.File.Path] = p
-			}
+			r.keepFindings(path, task.deletes, f)
 			return nil
 		})
 	}
 	return g.Wait()
 }
 
-func (r *resolver) probeFile(ctx context.Context, base *catalog.Entry, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask, pruner *pruner) (*deletes.Positions, error) {
-	if r.index != nil {
-		return r.learnFile(ctx, sc, h, task)
+func (r *resolver) probeFile(ctx context.Context, base *catalog.Entry, sc *scan.Scan, h *deletes.Hasher, task probe, pruner *pruner) (*findings, error) {
+	f := &findings{}
+	if r.index != nil && !task.known {
+		return r.learnFile(ctx, sc, h, task.file)
 	}
-	if absent, err := pruner.bloomSaysAbsent(ctx, base.Store, task.Data.File); err != nil || absent {
-		return nil, err
-	}
-	var found *deletes.Positions
-	err := eachKey(ctx, sc, h, task, func(d deletes.Digest, pos int64) {
-		if !r.wanted.Get(d).IsZero() {
-			if found == nil {
-				found = &deletes.Positions{}
-			}
-			found.Add(uint64(pos))
+	if !task.known {
+		if absent, err := pruner.bloomSaysAbsent(ctx, base.Store, task.file.Data.File); err != nil || absent {
+			return f, err
 		}
+	}
+	return f, r.eachKeys(ctx, sc, h, task.file, func(k keyBatch) error {
+		r.judge(f, k)
+		return nil
 	})
-	return found, err
 }
 
 // eachKey calls f with the key digest and position of each live row of a file.
-func eachKey(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask, f func(d deletes.Digest, pos int64)) error {
-	return eachKeys(ctx, sc, h, task, func(digests []deletes.Digest, pos []int64) error {
-		for i, d := range digests {
-			f(d, pos[i])
+func (r *resolver) eachKey(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.FileTask, f func(d deletes.Digest, pos int64)) error {
+	return r.eachKeys(ctx, sc, h, task, func(k keyBatch) error {
+		for i, d := range k.digests {
+			f(d, k.pos[i])
 		}
 		return nil
 	})
@@ -388,7 +449,7 @@ func eachKey(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, task scan.Fi
 
 // probeBag finds exactly as many equal rows as are to be deleted, in the table
 // first, then in the commit's own files.
-func (r *resolver) probeBag(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, tasks []scan.FileTask) error {
+func (r *resolver) probeBag(ctx context.Context, sc *scan.Scan, h *deletes.Hasher, tasks []probe) error {
 	if err := r.settle(); err != nil {
 		return err
 	}
@@ -415,11 +476,11 @@ func (r *resolver) probeBag(ctx context.Context, sc *scan.Scan, h *deletes.Hashe
 			break
 		}
 		var p *deletes.Positions
-		if err := eachKey(ctx, sc, h, task, take(&p)); err != nil {
+		if err := r.eachKey(ctx, sc, h, task.file, take(&p)); err != nil {
 			return err
 		}
 		if p != nil {
-			r.found[task.Data.File.Path] = p
+			r.found[task.file.Data.File.Path] = p
 		}
 	}
 	clear(r.stale) // in a table without a key only this sets it
@@ -428,7 +489,7 @@ func (r *resolver) probeBag(ctx context.Context, sc *scan.Scan, h *deletes.Hashe
 			break
 		}
 		var p *deletes.Positions
-		if err := eachKey(ctx, sc, h, ownTask(f), take(&p)); err != nil {
+		if err := r.eachKey(ctx, sc, h, ownTask(f), take(&p)); err != nil {
 			return err
 		}
 		if p != nil {
@@ -452,8 +513,10 @@ func (r *resolver) newHasher() (*deletes.Hasher, error) {
 // keyScan reads the columns that identify a row, and its position.
 func (r *resolver) keyScan(base *catalog.Entry) *scan.Scan {
 	opts := &scan.Options{UseCurrentSchema: true}
-	for _, f := range r.fields {
-		opts.Columns = append(opts.Columns, f.Name)
+	for _, f := range slices.Concat(r.fields, r.orderFields) {
+		if !slices.Contains(opts.Columns, f.Name) { // a key column may be one of the order
+			opts.Columns = append(opts.Columns, f.Name)
+		}
 	}
 	opts.Columns = append(opts.Columns, "_pos")
 	return scan.New(scan.Source{Store: base.Store, Metadata: base.Metadata, Name: r.t.Name()}, opts)
@@ -475,18 +538,18 @@ func (r *resolver) probeAppended(ctx context.Context, base *catalog.Entry) error
 		return err
 	}
 	for n, gen := range r.gens {
-		p := &deletes.Positions{}
-		err := eachKey(ctx, sc, h, ownTask(r.own[n]), func(d deletes.Digest, pos int64) {
-			if at := r.wanted.Get(d); !at.IsZero() && r.keys[at.File()].gen > gen {
-				p.Add(uint64(pos))
-			}
+		f := &findings{own: true, gen: gen}
+		err := r.eachKeys(ctx, sc, h, ownTask(r.own[n]), func(k keyBatch) error {
+			r.judge(f, k)
+			return nil
 		})
 		if err != nil {
 			return fmt.Errorf("look for keys in %s: %w", r.own[n].Path, err)
 		}
-		if p.Len() > 0 {
-			r.kill(n, p)
+		if f.deleted != nil {
+			r.kill(n, f.deleted)
 		}
+		r.lateOwn = append(r.lateOwn, f.late...)
 	}
 	return nil
 }

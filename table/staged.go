@@ -1,6 +1,7 @@
 package table
 
 import (
+	"bytes"
 	"context"
 	"maps"
 
@@ -25,6 +26,11 @@ type Staged struct {
 	epoch     int64
 	encoding  Encoding
 	seed      uint64
+	// order are the ids of the columns that changes are ordered by, and orderName
+	// says how their values were made comparable.
+	order     []int
+	orderName string
+	late      int64 // changes that were older than others of the set
 	// positions of the source, when the flusher knows them.
 	positions map[string]string
 
@@ -57,6 +63,7 @@ type stagedKeys struct {
 	batch   arrow.RecordBatch // the key columns
 	digests []deletes.Digest
 	locs    []upsert.Loc // where the key's row is: Written, or Deleted
+	orders  [][]byte     // order values, see upsert.Order; nil without an order
 	gen     int
 }
 
@@ -116,6 +123,9 @@ func (w *Writer) stageKeys(s *Staged) error {
 			idx = append(idx, int32(i))
 			k.digests = append(k.digests, d)
 			k.locs = append(k.locs, loc)
+			if len(w.order) > 0 {
+				k.orders = append(k.orders, bytes.Clone(w.buf.OrderOf(d)))
+			}
 		}
 		if len(idx) == 0 {
 			continue

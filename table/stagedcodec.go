@@ -23,17 +23,19 @@ import (
 
 // A marshalled Staged, all numbers little-endian:
 //
-//	"FRZS" | version u8 = 1
+//	"FRZS" | version u8 = 1, or 2 with an order
 //	section*: length u64 | bytes
 //	  1 header, JSON (stagedHeader)
 //	  2… one manifest (Avro) per partition spec with the data files, in order
 //	  then per stale file: a deletion vector blob
-//	  then per key run: keys as Parquet; locations, 8 bytes each
+//	  then per key run: keys as Parquet; locations, 8 bytes each; version 2:
+//	    order values, each its length u32 and bytes
 //	  then missing: 16 bytes of digest and 4 of count each
 //	crc32 (IEEE) u32 of everything before
 const (
 	stagedMagic   = "FRZS"
 	stagedVersion = 1
+	stagedOrdered = 2
 	// maxStagedBytes bounds what UnmarshalStaged accepts.
 	maxStagedBytes = 4 << 30
 )
@@ -57,6 +59,9 @@ type stagedHeader struct {
 	Stale     []int             `json:"stale,omitempty"`
 	Appended  map[int]int       `json:"appended,omitempty"`
 	KeyGens   []int             `json:"key-gens,omitempty"`
+	Order     []int             `json:"order,omitempty"`
+	OrderName string            `json:"order-name,omitempty"`
+	Late      int64             `json:"late,omitempty"`
 }
 
 // Marshal returns s as bytes for another process to commit. t is the table it
@@ -64,7 +69,11 @@ type stagedHeader struct {
 func (s *Staged) Marshal(ctx context.Context, t *Table) ([]byte, error) {
 	e := &stagedEncoder{}
 	e.buf.WriteString(stagedMagic)
-	e.buf.WriteByte(stagedVersion)
+	if len(s.order) > 0 {
+		e.buf.WriteByte(stagedOrdered)
+	} else {
+		e.buf.WriteByte(stagedVersion)
+	}
 	m := t.Metadata()
 	sc, ok := m.SchemaByID(s.schemaID)
 	if !ok {
@@ -73,6 +82,7 @@ func (s *Staged) Marshal(ctx context.Context, t *Table) ([]byte, error) {
 	h := stagedHeader{
 		TableUUID: s.tableUUID, SchemaID: s.schemaID, Key: s.key, Writer: s.writer, Epoch: s.epoch, Encoding: s.encoding,
 		Seed: s.seed, Positions: s.positions, Truncate: s.truncate, Files: len(s.files), Appended: s.appended,
+		Order: s.order, OrderName: s.orderName, Late: s.late,
 	}
 	if len(s.files) > 0 {
 		h.SpecID = s.files[0].SpecID // one writer, one spec
@@ -101,6 +111,9 @@ func (s *Staged) Marshal(ctx context.Context, t *Table) ([]byte, error) {
 	e.fail(err)
 	for _, k := range s.keys {
 		e.keys(ctx, keySchema, k)
+		if len(s.order) > 0 {
+			e.orders(k.orders)
+		}
 	}
 	e.missing(s.missing)
 	if e.err != nil {
@@ -175,6 +188,15 @@ func (e *stagedEncoder) keys(ctx context.Context, s *schema.Schema, k stagedKeys
 	e.section(locs)
 }
 
+func (e *stagedEncoder) orders(values [][]byte) {
+	var b []byte
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(v)))
+		b = append(b, v...)
+	}
+	e.section(b)
+}
+
 func (e *stagedEncoder) missing(m map[deletes.Digest]int) {
 	b := make([]byte, 0, 20*len(m))
 	for d, n := range m {
@@ -220,6 +242,10 @@ func (t *Table) unmarshalStaged(ctx context.Context, data []byte) (*Staged, erro
 		tableUUID: h.TableUUID, schemaID: h.SchemaID, key: h.Key, writer: h.Writer, epoch: h.Epoch, encoding: h.Encoding,
 		seed: h.Seed, positions: h.Positions, truncate: h.Truncate, appended: h.Appended,
 		stale: map[int]*deletes.Positions{}, missing: map[deletes.Digest]int{},
+		order: h.Order, orderName: h.OrderName, late: h.Late,
+	}
+	if (len(h.Order) > 0) != (data[4] == stagedOrdered) {
+		return nil, errors.New("version and order do not agree")
 	}
 	if s.files, err = d.files(m.FormatVersion, sc, spec, h.Files); err != nil {
 		return nil, err
@@ -247,8 +273,8 @@ func newStagedDecoder(data []byte) (*stagedDecoder, error) {
 	if len(data) < 9 || len(data) > maxStagedBytes || string(data[:4]) != stagedMagic {
 		return nil, errors.New("no staged changes")
 	}
-	if data[4] != stagedVersion {
-		return nil, fmt.Errorf("version %d, this is version %d", data[4], stagedVersion)
+	if data[4] != stagedVersion && data[4] != stagedOrdered {
+		return nil, fmt.Errorf("version %d, this one knows %d and %d", data[4], stagedVersion, stagedOrdered)
 	}
 	body, sum := data[:len(data)-4], binary.LittleEndian.Uint32(data[len(data)-4:])
 	if crc32.ChecksumIEEE(body) != sum {
@@ -321,9 +347,34 @@ func (d *stagedDecoder) keys(ctx context.Context, sc *schema.Schema, h stagedHea
 				return fmt.Errorf("key in file %d of %d", k.locs[i].File(), len(s.files))
 			}
 		}
+		if len(h.Order) > 0 {
+			if k.orders, err = d.orders(n); err != nil {
+				return err
+			}
+		}
 		s.keys = append(s.keys, k)
 	}
 	return nil
+}
+
+// orders reads the order values of n keys.
+func (d *stagedDecoder) orders(n int) ([][]byte, error) {
+	b := d.section()
+	if d.err != nil {
+		return nil, d.err
+	}
+	out := make([][]byte, n)
+	for i := range out {
+		if len(b) < 4 || uint64(binary.LittleEndian.Uint32(b)) > uint64(len(b)-4) {
+			return nil, fmt.Errorf("order values of %d keys end at key %d", n, i)
+		}
+		size := binary.LittleEndian.Uint32(b)
+		out[i], b = b[4:4+size:4+size], b[4+size:]
+	}
+	if len(b) > 0 {
+		return nil, fmt.Errorf("%d bytes after the order values", len(b))
+	}
+	return out, nil
 }
 
 func (d *stagedDecoder) missing(s *Staged) error {

@@ -25,6 +25,9 @@ var (
 	ErrPositionsUnknown = errors.New("source positions are unknown")
 	// ErrBadRow: a row or batch does not fit the table.
 	ErrBadRow = errors.New("row does not fit the table")
+	// ErrReaders: the table's deletes would be of a kind that one of
+	// WriterOptions.Readers does not read.
+	ErrReaders = errors.New("deletes that a reader does not read")
 )
 
 // Table is an open table. It is safe for concurrent use. It sees the state of

@@ -10,6 +10,7 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/internal/upsert"
+	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/schema"
 )
 
@@ -34,6 +35,7 @@ type Writer struct {
 	ops    []upsert.Op
 	mode   writeMode
 	seed   uint64
+	order  []int // field ids of the order columns
 	// gen counts the switches from appending to changing and back. A change
 	// deletes rows of its key in appended files of an earlier generation.
 	gen       int
@@ -61,7 +63,31 @@ func (t *Table) NewWriter(opts *WriterOptions) (*Writer, error) {
 	if w.o.ID == "" && w.o.Epoch != 0 {
 		return nil, fmt.Errorf("table %s: writer: an epoch needs a writer id", t.id)
 	}
+	if err := w.check(t.Metadata()); err != nil {
+		return nil, fmt.Errorf("table %s: writer: %w", t.id, err)
+	}
 	return w, nil
+}
+
+// check refuses options that the table as it is does not admit.
+func (w *Writer) check(m *metadata.Table) error {
+	s := m.CurrentSchema()
+	if err := checkReaders(w.o.Readers, w.o.Encoding, m); err != nil {
+		return err
+	}
+	if err := w.checkOrder(s); err != nil {
+		return err
+	}
+	ids, err := orderIDs(s, w.o.OrderBy)
+	if err != nil {
+		return err
+	}
+	fields, err := fieldsByID(s, ids)
+	if err != nil {
+		return fmt.Errorf("order column: %w", err)
+	}
+	_, err = upsert.NewOrder(fields)
+	return err
 }
 
 // begin starts collecting a commit, on the table's state as this process knows
@@ -76,7 +102,7 @@ func (w *Writer) begin() error {
 	entry := w.t.entry()
 	s := entry.Metadata.CurrentSchema()
 	w.seed = keySeed
-	buf, err := upsert.NewBuffer(s, s.IdentifierFieldIDs, w.seed)
+	buf, err := w.newBuffer(s)
 	if err != nil {
 		return fmt.Errorf("table %s: %w", w.t.id, err)
 	}
@@ -89,6 +115,22 @@ func (w *Writer) begin() error {
 	w.rows = array.NewRecordBuilder(memory.DefaultAllocator, w.arrow)
 	w.appended = map[int]int{}
 	return nil
+}
+
+// newBuffer makes the buffer of a commit; the schema may have changed since the
+// writer was made.
+func (w *Writer) newBuffer(s *schema.Schema) (*upsert.Buffer, error) {
+	buf, err := upsert.NewBuffer(s, s.IdentifierFieldIDs, w.seed)
+	if err != nil || len(w.o.OrderBy)+len(w.o.DeletedColumn)+len(w.o.Readers) == 0 {
+		return buf, err
+	}
+	if err := w.check(w.t.Metadata()); err != nil {
+		return nil, err
+	}
+	if w.order, err = orderIDs(s, w.o.OrderBy); err != nil || len(w.order) == 0 {
+		return buf, err
+	}
+	return buf, buf.OrderBy(s, w.order)
 }
 
 func (w *Writer) nextFileName() string {

@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -19,8 +20,9 @@ func (w *Writer) Upsert(ctx context.Context, row schema.Row) error {
 }
 
 // Delete removes the rows with a key: row holds the key columns in the order of
-// the table's key, or a whole row. In a table without a key it removes exactly
-// one row equal to row.
+// the table's key and then, with WriterOptions.OrderBy, the order columns that
+// are not among them; or it is a whole row. In a table without a key it removes
+// exactly one row equal to row.
 func (w *Writer) Delete(ctx context.Context, row schema.Row) error {
 	return w.addRow(ctx, row, upsert.Delete)
 }
@@ -43,6 +45,9 @@ func (w *Writer) addRow(ctx context.Context, row schema.Row, op upsert.Op) error
 	if err := w.appendValues(row, op == upsert.Delete); err != nil {
 		return err
 	}
+	if w.o.DeletedColumn != "" {
+		op = upsert.Upsert
+	}
 	w.ops = append(w.ops, op)
 	return w.sealIfFull(ctx)
 }
@@ -51,22 +56,25 @@ func (w *Writer) addRow(ctx context.Context, row schema.Row, op upsert.Op) error
 func (w *Writer) appendValues(row schema.Row, isDelete bool) error {
 	fields := w.schema.Fields
 	key := w.schema.IdentifierFieldIDs
-	keyOnly := isDelete && len(row) == len(key) && len(key) > 0 && len(key) < len(fields)
-	if !keyOnly && len(row) != len(fields) {
+	if isDelete {
+		if spread, ok := w.deleteValues(row); ok {
+			row = spread
+		}
+	}
+	if len(row) != len(fields) {
 		return fmt.Errorf("table %s: %w: %d values for %d columns", w.t.id, ErrBadRow, len(row), len(fields))
 	}
 	values := make([]any, len(fields))
 	for i, f := range fields {
-		var v any
-		if keyOnly {
-			if k := indexOf(key, f.ID); k >= 0 {
-				v = row[k]
-			}
-		} else {
-			v = row[i]
+		v := row[i]
+		if f.Name == w.o.DeletedColumn && (isDelete || v == nil) {
+			v = isDelete
 		}
 		if v == nil {
-			if f.Required && (!isDelete || indexOf(key, f.ID) >= 0) {
+			switch {
+			case slices.Contains(w.buf.OrderColumns(), i) && w.mode == modeChange:
+				return fmt.Errorf("table %s: %w: %w", w.t.id, ErrBadRow, noOrder(f.Name))
+			case f.Required && (!isDelete || w.o.DeletedColumn != "" || indexOf(key, f.ID) >= 0):
 				return fmt.Errorf("table %s: %w: column %q is required and null", w.t.id, ErrBadRow, f.Name)
 			}
 			continue
@@ -113,8 +121,19 @@ func (w *Writer) ApplyBatch(ctx context.Context, b arrow.RecordBatch, ops []Op) 
 	if err := w.checkBatch(b, ops); err != nil {
 		return err
 	}
+	if err := w.checkOrdered(b); err != nil {
+		return err
+	}
 	if err := w.seal(ctx); err != nil {
 		return err
+	}
+	if w.o.DeletedColumn != "" {
+		b = w.markDeleted(b, ops)
+		defer b.Release()
+		ops = nil
+		if err := w.checkBatch(b, nil); err != nil {
+			return err
+		}
 	}
 	w.buf.Add(b, ops)
 	return w.spillIfOver(ctx)

@@ -127,7 +127,7 @@ var errOther = errors.New("made for another table, or for a history that the tab
 
 // sync brings the index to a state, dropping what does not hold there. It reports
 // false when the state is older than the index, which is left alone.
-func (x *Index) sync(at *deletes.IndexState) bool {
+func (x *Index) sync(ctx context.Context, at *deletes.IndexState) bool {
 	switch {
 	case x.state.identity != at.Identity:
 		if x.state.identity != "" {
@@ -137,10 +137,37 @@ func (x *Index) sync(at *deletes.IndexState) bool {
 		return false
 	case x.state.snapshot != at.Snapshot && x.state.snapshot != 0 && (at.IsAncestor == nil || !at.IsAncestor(x.state.snapshot)):
 		x.reset(errOther)
+	case x.state.snapshot != at.Snapshot && x.state.snapshot != 0 && at.Undeleted != nil && len(x.covered) > 0:
+		x.forgetUndeleted(ctx, at)
 	}
 	x.state = state{at.Identity, at.Snapshot, at.Sequence}
 	return true
 }
+
+// forgetUndeleted makes files that have gained rows since the index's state ones
+// to be learned again.
+func (x *Index) forgetUndeleted(ctx context.Context, at *deletes.IndexState) {
+	paths, all := at.Undeleted(ctx, x.state.snapshot)
+	if all {
+		x.reset(errUndeleted)
+		return
+	}
+	for path := range paths {
+		if ord, ok := x.covered[path]; ok {
+			x.forget(path, ord)
+		}
+	}
+}
+
+// forget drops a covered file.
+func (x *Index) forget(path string, ord uint32) {
+	delete(x.covered, path)
+	x.alive[ord] = false
+	x.files[ord].path = ""
+	x.forgotten(ord)
+}
+
+var errUndeleted = errors.New("another engine has taken deletes back, of which files cannot be told")
 
 // at reports whether the index is at a state.
 func (x *Index) at(s *deletes.IndexState) bool {
@@ -154,7 +181,7 @@ func (x *Index) Find(ctx context.Context, at *deletes.IndexState, files []delete
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	covered := make([]bool, len(files))
-	if x.closed || !x.sync(at) {
+	if x.closed || !x.sync(ctx, at) {
 		return covered, ctx.Err()
 	}
 	number := x.match(files, covered)
@@ -198,10 +225,7 @@ func (x *Index) match(files []deletes.IndexFile, covered []bool) []int32 {
 	if n < len(x.covered) {
 		for path, ord := range x.covered {
 			if number[ord] < 0 {
-				delete(x.covered, path)
-				x.alive[ord] = false
-				x.files[ord].path = ""
-				x.forgotten(ord)
+				x.forget(path, ord)
 			}
 		}
 	}

@@ -7,6 +7,7 @@
 package upsert
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -44,6 +45,13 @@ type Buffer struct {
 	hasher *deletes.Hasher
 	keys   []int // column positions of the key, all columns without one
 	bag    bool  // table without a key
+	// order, when not nil, decides which of two changes of a key is the newer; its
+	// columns are orderCols, and newest has the order value of each key.
+	order     *Order
+	orderCols []int
+	newest    Orders
+	value     []byte
+	late      int64
 
 	table   KeyTable
 	prev    []int32 // bag: the equal row buffered before this one, -1 none
@@ -83,6 +91,47 @@ func NewBuffer(s *schema.Schema, key []int, seed uint64) (*Buffer, error) {
 	return b, err
 }
 
+// OrderBy makes changes that are older, by the columns of the given field ids,
+// than the newest of their key lose. It is called before the first Add. The
+// columns must not be null in any change.
+func (b *Buffer) OrderBy(s *schema.Schema, ids []int) error {
+	if b.bag {
+		return errors.New("changes can be ordered in a table with a key only")
+	}
+	fields := make([]schema.Field, len(ids))
+	for i, id := range ids {
+		at := slices.IndexFunc(s.Fields, func(f schema.Field) bool { return f.ID == id })
+		if at < 0 {
+			return fmt.Errorf("order column with id %d is no top-level column", id)
+		}
+		fields[i], b.orderCols = s.Fields[at], append(b.orderCols, at)
+	}
+	var err error
+	b.order, err = NewOrder(fields)
+	return err
+}
+
+// Order returns what OrderBy has set, nil for none.
+func (b *Buffer) Order() *Order { return b.order }
+
+// OrderColumns returns the positions of the order columns in the schema.
+func (b *Buffer) OrderColumns() []int { return b.orderCols }
+
+// OrderName is the Name of the order, "" without one.
+func (b *Buffer) OrderName() string {
+	if b.order == nil {
+		return ""
+	}
+	return b.order.Name()
+}
+
+// OrderOf returns the order value of a key's newest change, nil without an
+// order. It is valid until the next Add.
+func (b *Buffer) OrderOf(d deletes.Digest) []byte { return b.newest.Get(d) }
+
+// Late returns how many changes were older than another of their key.
+func (b *Buffer) Late() int64 { return b.late }
+
 // KeyColumns returns the positions in s of the key's columns, of all columns
 // for an empty key, by ascending field id: the one order that survives a change
 // of the columns' order between a flush and its commit.
@@ -105,7 +154,7 @@ func (b *Buffer) Live() int { return b.live }
 
 // Bytes returns the memory of buffer and key table.
 func (b *Buffer) Bytes() int64 {
-	return b.bytes + b.table.MemoryBytes() + int64(len(b.missing))*48
+	return b.bytes + b.table.MemoryBytes() + b.newest.MemoryBytes() + int64(len(b.missing))*48
 }
 
 // Empty reports whether no change has been applied since the last Reset.
@@ -134,8 +183,19 @@ func (b *Buffer) Add(batch arrow.RecordBatch, ops []Op) {
 		b.applyBag(c, d)
 		return
 	}
+	var order []arrow.Array
+	for _, at := range b.orderCols {
+		order = append(order, batch.Column(at))
+	}
 	for i := range n {
 		ord := c.First + i
+		if b.order != nil {
+			if b.value = b.order.Append(b.value[:0], order, i); !b.newest.Advance(d[i], b.value) {
+				b.late++
+				b.kill(ord)
+				continue
+			}
+		}
 		loc := Buffered(ord)
 		if ops != nil && ops[i] == Delete {
 			loc = Deleted(ord)
@@ -281,6 +341,8 @@ func (b *Buffer) Keys() int { return b.table.Len() }
 func (b *Buffer) Reset() {
 	b.release()
 	b.table.Reset()
+	b.newest.Reset()
+	b.late = 0
 	b.prev = b.prev[:0]
 	clear(b.stale)
 	clear(b.missing)
