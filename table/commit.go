@@ -9,6 +9,7 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/metadata"
+	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/snapshot"
 )
 
@@ -121,7 +122,7 @@ func (c *commit) run(ctx context.Context) (*metadata.Snapshot, error) {
 		if err == nil {
 			return c.succeed(ctx, base, entry, attempt), nil
 		}
-		if !retryable(err) || c.t.opts.Clock().Sub(c.started) > c.co.Timeout || ctx.Err() != nil {
+		if !c.t.retryable(ctx, base, err) || c.t.opts.Clock().Sub(c.started) > c.co.Timeout || ctx.Err() != nil {
 			c.abandon(ctx)
 			return nil, err
 		}
@@ -142,8 +143,18 @@ func (c *commit) run(ctx context.Context) (*metadata.Snapshot, error) {
 	}
 }
 
-func retryable(err error) bool {
-	return errors.Is(err, catalog.ErrConflict) || errors.Is(err, metadata.ErrStale)
+// retryable reports whether an attempt on base may succeed on a newer state: the
+// table has changed, or a file of base is gone because someone has since expired
+// its snapshot.
+func (t *Table) retryable(ctx context.Context, base *catalog.Entry, err error) bool {
+	if errors.Is(err, catalog.ErrConflict) || errors.Is(err, metadata.ErrStale) {
+		return true
+	}
+	if !errors.Is(err, objstore.ErrNotFound) {
+		return false
+	}
+	now, err := t.cat.LoadTable(ctx, t.id)
+	return err == nil && now.MetadataLocation != base.MetadataLocation
 }
 
 // wait sleeps between a half and the whole of d.

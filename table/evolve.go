@@ -44,7 +44,7 @@ func (t *Table) Evolve(ctx context.Context, change func(e *schema.Evolution) err
 			t.setEntry(entry)
 			return nil
 		}
-		if !retryable(err) || attempt == 20 {
+		if !t.retryable(ctx, base, err) || attempt == 20 {
 			return fmt.Errorf("table %s: schema change: %w", t.id, err)
 		}
 		if base, err = t.reload(ctx); err != nil {
@@ -262,7 +262,7 @@ func (t *Table) update(ctx context.Context, what string, updates []metadata.Upda
 			t.setEntry(entry)
 			return nil
 		}
-		if !retryable(err) || attempt == 20 {
+		if !t.retryable(ctx, base, err) || attempt == 20 {
 			return fmt.Errorf("table %s: %s: %w", t.id, what, err)
 		}
 		if base, err = t.reload(ctx); err != nil {

@@ -113,7 +113,7 @@ func (c *rewriteCommit) run(ctx context.Context) (*metadata.Snapshot, error) {
 		case err == nil:
 			return c.succeed(ctx, base, entry, attempt), nil
 		}
-		if !retryable(err) || c.t.opts.Clock().Sub(c.started) > c.r.Timeout || ctx.Err() != nil {
+		if !c.t.retryable(ctx, base, err) || c.t.opts.Clock().Sub(c.started) > c.r.Timeout || ctx.Err() != nil {
 			c.abandon(ctx)
 			return nil, err
 		}
@@ -230,7 +230,7 @@ func (t *Table) CommitUpdates(ctx context.Context, change func(base *catalog.Ent
 			t.trimMetadata(ctx, base, after)
 			return base, after, nil
 		}
-		if !retryable(err) || attempt == 100 {
+		if !t.retryable(ctx, base, err) || attempt == 100 {
 			return nil, nil, fmt.Errorf("table %s: %w", t.id, err)
 		}
 	}
