@@ -115,7 +115,7 @@ func TestReads(t *testing.T) {
 }
 
 func TestHandles(t *testing.T) {
-	for _, h := range []string{"", "17=after,23=crash", "seed=5,rate=0.25,modes=before|after", "1=torn,seed=5,rate=1,ops=put|close"} {
+	for _, h := range []string{"", "17=after,23=crash", "seed=5,rate=0.25,modes=before|after", "seed=5,rate=0.25,burst=8", "1=torn,seed=5,rate=1,ops=put|close"} {
 		p, err := faultstore.ParsePlan(h)
 		if err != nil || p.String() != h {
 			t.Errorf("%q became %v, %v", h, p, err)

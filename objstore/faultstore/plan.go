@@ -77,6 +77,10 @@ type Plan struct {
 	// Seed and the call's number alone.
 	Rate float64
 	Seed uint64
+	// Burst, when above 1, is how many calls fail once one does at random: the
+	// others are refused (Before), as when the network goes down in the middle of a
+	// call.
+	Burst int64
 	// Modes are the modes a random failure has; nil is Before, After, Unknown,
 	// Late, Twice and Torn.
 	Modes []Mode
@@ -99,6 +103,11 @@ func (p *Plan) mode(n int64) Mode {
 	}
 	r := rand.New(rand.NewPCG(p.Seed, uint64(n)))
 	if r.Float64() >= p.Rate {
+		for k := max(1, n-p.Burst+1); k < n; k++ {
+			if rand.New(rand.NewPCG(p.Seed, uint64(k))).Float64() < p.Rate {
+				return Before
+			}
+		}
 		return None
 	}
 	modes := p.Modes
@@ -116,6 +125,9 @@ func (p *Plan) String() string {
 	}
 	if p.Rate > 0 {
 		parts = append(parts, fmt.Sprintf("seed=%d", p.Seed), "rate="+strconv.FormatFloat(p.Rate, 'g', -1, 64))
+		if p.Burst > 1 {
+			parts = append(parts, fmt.Sprintf("burst=%d", p.Burst))
+		}
 		if len(p.Modes) > 0 {
 			names := make([]string, len(p.Modes))
 			for i, m := range p.Modes {
@@ -162,6 +174,8 @@ func (p *Plan) set(key, value string) (err error) {
 		if err == nil && !(p.Rate >= 0 && p.Rate <= 1) {
 			err = fmt.Errorf("not between 0 and 1")
 		}
+	case "burst":
+		p.Burst, err = strconv.ParseInt(value, 10, 64)
 	case "modes":
 		for name := range strings.SplitSeq(value, "|") {
 			m, err := parseMode(name)
