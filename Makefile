@@ -75,6 +75,27 @@ $(TOOLS)/govulncheck:
 mutants:
 	$(GO) test ./internal/mutation -count=1 -mutate -timeout 60m
 
+# The tests that try to break tables, at the scale of a release. Each prints what
+# it did and how many promises were broken.
+TORTURE := $(GO) test ./internal/torture -count=1 -timeout 0 -v -run
+
+# faults: every fault, and pairs of faults; histories of eight processes.
+.PHONY: faults explore kill
+faults:
+	$(TORTURE) TestEveryFault -full -pairs 2000
+	$(TORTURE) TestHistories -history.seeds 200
+
+# explore: all schedules of two writers with one operation each, then with two.
+explore:
+	$(TORTURE) TestInterleavings -explore.ops 1
+	$(TORTURE) TestInterleavings -explore.ops 2 -explore.slice 0/20
+
+# kill: processes killed, at random and at each step of a commit.
+CYCLES ?= 20000
+kill:
+	$(TORTURE) TestKilled -kill.cycles $(CYCLES)
+	$(GO) test ./internal/e2e -count=1 -timeout 0 -v -run TestKill -kill.cycles 1000
+
 bench: build
 	bin/frazil bench W1 W2 W6 W12 --size small
 
