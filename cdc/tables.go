@@ -23,8 +23,14 @@ type TablesOptions struct {
 	// Create is the pattern of new tables: format version, partitioning by column
 	// name, properties. Key and Location are ignored.
 	Create table.CreateOptions
-	// Writer is the pattern of every table's writer.
+	// Writer is the pattern of every table's writer; OrderBy in it makes older
+	// changes lose.
 	Writer table.WriterOptions
+	// KeyIndex, when not nil, opens the key index of a table for as long as the
+	// table is open, and says how to close it; a nil index is none. Default: the
+	// one of Writer, which serves one table. See [table.Table.LearnKeys] for one
+	// that is to know the table from the start.
+	KeyIndex func(ctx context.Context, t *table.Table) (table.KeyIndex, func() error, error)
 	// NoBackfill leaves null in rows that were there before a column with a
 	// default was added, instead of rewriting the files of a format version 2
 	// table. Warn is told.
@@ -57,7 +63,7 @@ func (s *Tables) Open(ctx context.Context, name string) (TableSink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.sink(t)
+	return s.sink(ctx, t)
 }
 
 // Create creates a table with the columns and key of the shape.
@@ -75,29 +81,39 @@ func (s *Tables) Create(ctx context.Context, name string, shape *Shape) (TableSi
 	if err != nil {
 		return nil, err
 	}
-	return s.sink(t)
+	return s.sink(ctx, t)
 }
 
-func (s *Tables) sink(t *table.Table) (TableSink, error) {
+func (s *Tables) sink(ctx context.Context, t *table.Table) (TableSink, error) {
 	if _, err := t.Positions(); err != nil {
 		return nil, err
 	}
-	w, err := t.NewWriter(&s.opts.Writer)
-	if err != nil {
-		return nil, err
+	k := &tableSink{s: s, t: t, wo: s.opts.Writer}
+	if s.opts.KeyIndex != nil {
+		var err error
+		if k.wo.KeyIndex, k.closeIndex, err = s.opts.KeyIndex(ctx, t); err != nil {
+			return nil, err
+		}
 	}
-	return &tableSink{s: s, t: t, w: w}, nil
+	var err error
+	if k.w, err = t.NewWriter(&k.wo); err != nil {
+		return nil, errors.Join(err, k.dropIndex())
+	}
+	return k, nil
 }
 
 // tableSink writes one table. Changes under an older shape are flushed when the
 // shape changes and committed together with the later ones.
 type tableSink struct {
-	s      *Tables
-	t      *table.Table
-	w      *table.Writer
-	staged []*table.Staged
-	rows   int64
-	bytes  int64
+	s  *Tables
+	t  *table.Table
+	w  *table.Writer
+	wo table.WriterOptions
+	// closeIndex is nil without an index of the table's own.
+	closeIndex func() error
+	staged     []*table.Staged
+	rows       int64
+	bytes      int64
 }
 
 func (k *tableSink) Shape() *Shape { return ShapeOf(k.t.Schema()) }
@@ -184,7 +200,7 @@ func (k *tableSink) Commit(ctx context.Context, positions map[string]string) err
 	last.SetPositions(positions)
 	staged := append(k.staged, last)
 	k.staged, k.rows, k.bytes = nil, 0, 0
-	_, err = k.t.CommitStaged(ctx, staged, &k.s.opts.Writer, nil)
+	_, err = k.t.CommitStaged(ctx, staged, &k.wo, nil)
 	if err != nil && !errors.Is(err, catalog.ErrUnknownOutcome) {
 		for _, s := range staged {
 			s.Discard(ctx, k.t)
@@ -202,17 +218,26 @@ func (k *tableSink) Discard() error {
 		return err
 	}
 	var err error
-	k.w, err = k.t.NewWriter(&k.s.opts.Writer)
+	k.w, err = k.t.NewWriter(&k.wo)
 	return err
 }
 
 func (k *tableSink) Close() error {
 	if len(k.staged) > 0 {
 		if err := k.Discard(); err != nil {
-			return err
+			return errors.Join(err, k.dropIndex())
 		}
 	}
-	return k.w.Close()
+	return errors.Join(k.w.Close(), k.dropIndex())
+}
+
+func (k *tableSink) dropIndex() error {
+	if k.closeIndex == nil {
+		return nil
+	}
+	closing := k.closeIndex
+	k.closeIndex = nil
+	return closing()
 }
 
 // Evolve changes the table's columns to those of shape.

@@ -242,7 +242,7 @@ func TestOrderByRefusals(t *testing.T) {
 		{table.WriterOptions{OrderBy: []string{"nope"}}, `order column: no column "nope"`},
 		{table.WriterOptions{OrderBy: []string{"ts", "ts"}}, `order column "ts" is named twice`},
 		{table.WriterOptions{OrderBy: []string{"gone"}}, `order column "gone" is boolean`},
-		{table.WriterOptions{OrderBy: []string{"ts"}, Encoding: table.EncodingEquality}, "use EncodingPosition"},
+		{table.WriterOptions{OrderBy: []string{"ts"}, Encoding: table.EncodingEquality}, "delete by position"},
 		{table.WriterOptions{DeletedColumn: "ts"}, `deleted column "ts" is long, not boolean`},
 	} {
 		if _, err := o.ours.NewWriter(&c.wo); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -72,7 +72,7 @@ func checkReaders(names []string, e Encoding, m *metadata.Table) error {
 		if r.equality == reachUnsplit {
 			where = " in partitioned tables"
 		}
-		return fmt.Errorf("%w: %s does not read equality deletes%s: use EncodingPosition, or leave %s out", ErrReaders, r.name, where, r.name)
+		return fmt.Errorf("%w: %s does not read equality deletes%s: delete by position, or leave %s out", ErrReaders, r.name, where, r.name)
 	}
 	return nil
 }

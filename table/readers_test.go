@@ -29,7 +29,7 @@ func TestReaders(t *testing.T) {
 		{3, false, false, "spark clickhouse", "deletion vectors, which clickhouse does not read"},
 		{2, true, false, "spark flink duckdb", ""},
 		{2, true, true, "spark flink duckdb", "duckdb does not read equality deletes in partitioned tables"},
-		{2, true, false, "spark snowflake", "snowflake does not read equality deletes: use EncodingPosition"},
+		{2, true, false, "spark snowflake", "snowflake does not read equality deletes: delete by position"},
 	} {
 		r := newRace(t, c.version, "")
 		if c.partition {

@@ -39,7 +39,7 @@ func (w *Writer) checkOrder(s *schema.Schema) error {
 		return nil
 	}
 	if w.o.Encoding == EncodingEquality {
-		return fmt.Errorf("changes ordered by %q have to be compared with stored rows, which equality deletes do not look at: use EncodingPosition", w.o.OrderBy[0])
+		return fmt.Errorf("changes ordered by %q have to be compared with stored rows, which equality deletes do not look at: delete by position", w.o.OrderBy[0])
 	}
 	if len(s.IdentifierFieldIDs) == 0 {
 		return fmt.Errorf("changes ordered by %q need a table with a key", w.o.OrderBy[0])

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,12 +34,21 @@ csv        with the columns' names in the first line; an empty cell is null, "" 
            empty text
 parquet, arrow (stream or file)
 
-Columns are matched by name; those a file lacks are null.`,
+Columns are matched by name; those a file lacks are null.
+
+With --order-by, a change that is older than what the table has for its key does
+nothing. Every change needs a value in those columns, deletes too. A delete leaves
+nothing to compare with: an older row that comes in a later commit than a newer
+delete is back, unless --deleted-column keeps deleted rows, marked.
+
+A key index in a folder stays right while others write the table, and is made again
+when it is lost; it spares reading the table's keys at every commit.`,
 	examples: []string{
 		"frazil ingest events.jsonl.zst --format debezium      # tables named by the events' source",
 		"frazil ingest events.jsonl --format debezium --schema-changes schema-changes.jsonl",
 		"frazil ingest shop.orders orders.csv --key id --create # rows, upserted by key",
 		"zcat log.gz | frazil ingest shop.events - --format jsonl",
+		"frazil ingest shop.orders eu.jsonl us.jsonl --key id --order-by updated_at --readers spark,snowflake",
 	},
 	setup: func(e *env, fs *pflag.FlagSet) func(context.Context, []string) error {
 		in := &ingestion{e: e}
@@ -56,6 +66,10 @@ Columns are matched by name; those a file lacks are null.`,
 		fs.StringVar(&in.partition, "partition", "", "partitioning of tables that are created")
 		fs.IntVar(&in.version, "format-version", 2, "format version of tables that are created")
 		fs.StringVar(&in.encoding, "delete-encoding", "position", "position (also deletion vectors) or equality")
+		fs.StringSliceVar(&in.orderBy, "order-by", nil, "columns that tell the newer of two changes of a key, whichever comes first; older ones do nothing")
+		fs.StringVar(&in.deletedColumn, "deleted-column", "", "boolean column that marks rows as deleted instead of removing them (see --order-by)")
+		fs.StringSliceVar(&in.readers, "readers", nil, "engines that must read the table: deletes that one of them does not read are refused")
+		fs.StringVar(&in.index, "key-index", "auto", "where keys are looked up: a folder, mem, none (the table is read), or auto: mem for tables of up to a million rows")
 		fs.BoolVar(&in.noBackfill, "no-backfill", false, "leave a new column's default out of rows that are already there (format version 2)")
 		return in.run
 	},
@@ -73,6 +87,9 @@ type ingestion struct {
 	replay, noBackfill        bool
 	partition, encoding       string
 	version                   int
+	orderBy, readers          []string
+	deletedColumn, index      string
+	keys                      keyCounts
 	formatGiven               bool
 	delimiter, null           string
 
@@ -171,6 +188,14 @@ func (in *ingestion) tablesOptions() (*cdc.TablesOptions, error) {
 	default:
 		return nil, usagef("--delete-encoding %s: give position or equality", in.encoding)
 	}
+	o.Writer.OrderBy, o.Writer.DeletedColumn, o.Writer.Readers = in.orderBy, in.deletedColumn, in.readers
+	for _, r := range in.readers {
+		if !slices.ContainsFunc(table.Readers(), func(known string) bool { return strings.EqualFold(known, r) }) {
+			return nil, usagef("--readers %s: there are %s", r, strings.Join(table.Readers(), ", "))
+		}
+	}
+	o.KeyIndex = in.keyIndex
+	o.Create.Events.Committed = in.keys.add
 	return o, nil
 }
 
@@ -227,7 +252,7 @@ func (in *ingestion) debezium(ctx context.Context, name string, files []string) 
 func (in *ingestion) report(st cdc.Stats, took time.Duration) error {
 	if in.e.json {
 		return in.e.writeJSON(map[string]any{
-			"events": st.Events, "rows": st.Rows, "skipped": st.Skipped, "tables": st.Tables, "commits": st.Commits,
+			"keys": in.keys.json(), "events": st.Events, "rows": st.Rows, "skipped": st.Skipped, "tables": st.Tables, "commits": st.Commits,
 			"dead_letters": st.DeadLetters, "left_out": st.LeftOut, "schema_changes": st.Evolutions, "truncates": st.Truncates, "seconds": took.Seconds(),
 		})
 	}

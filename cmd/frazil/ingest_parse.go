@@ -23,7 +23,8 @@ type textParser struct {
 	index  map[string]int // name → builder column; -1 is the operation column
 	header []int          // of a CSV file, cell → builder column
 	null   []byte
-	key    []bool // builder columns of the key
+	key    []bool // builder columns that a delete needs too: of the key, of --order-by
+	order  []bool // builder columns of --order-by
 	seen   []int64
 	row    int64
 	op     cdc.Op
@@ -50,12 +51,22 @@ func newTextParser(table string, s *schema.Schema, opColumn, null string) *textP
 			p.key[i] = p.key[i] || f.ID == id
 		}
 	}
+	p.order = make([]bool, len(p.fields))
 	if opColumn != "" {
 		p.index[opColumn] = -1
 	}
 	p.b = cdc.NewBuilder(shape)
 	p.seen = make([]int64, len(p.fields))
 	return p
+}
+
+// orderBy makes columns ones that every row needs.
+func (p *textParser) orderBy(columns []string) {
+	for _, name := range columns {
+		if i, ok := p.index[name]; ok && i >= 0 {
+			p.key[i], p.order[i] = true, true
+		}
+	}
 }
 
 // setHeader matches the columns of a CSV file.
@@ -119,7 +130,7 @@ func (p *textParser) complete() error {
 	for i := range p.fields {
 		f, col := &p.fields[i], p.b.Column(i)
 		absent := p.seen[i] != p.row
-		needed := f.Required && (p.op != cdc.OpDelete || p.key[i])
+		needed := (f.Required || p.order[i]) && (p.op != cdc.OpDelete || p.key[i])
 		switch {
 		case !absent && !(needed && col.IsNull(col.Len()-1)):
 		case absent && f.WriteDefault != nil:

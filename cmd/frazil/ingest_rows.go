@@ -36,20 +36,21 @@ func baseName(path string) string {
 
 // rowIngest applies files of rows to one table.
 type rowIngest struct {
-	in       *ingestion
-	e        *env
-	name     string
-	cat      catalog.Catalog
-	p        *progress
-	t        *table.Table
-	w        *table.Writer
-	keyed    bool              // rows replace those of their key
-	had      map[string]string // positions the table had
-	pending  map[string]string // positions of what is not committed yet
-	streams  map[string]int    // how often a stream came in this run
-	buffered int64             // rows since the last commit
-	last     time.Time         // of the last commit
-	letters  func(*cdc.LineError) error
+	in         *ingestion
+	e          *env
+	name       string
+	cat        catalog.Catalog
+	p          *progress
+	t          *table.Table
+	w          *table.Writer
+	closeIndex func() error      // nil without a key index
+	keyed      bool              // rows replace those of their key
+	had        map[string]string // positions the table had
+	pending    map[string]string // positions of what is not committed yet
+	streams    map[string]int    // how often a stream came in this run
+	buffered   int64             // rows since the last commit
+	last       time.Time         // of the last commit
+	letters    func(*cdc.LineError) error
 
 	read, rows, skipped, dead, commits int64
 }
@@ -122,6 +123,9 @@ func (r *rowIngest) run(ctx context.Context, files []string) (err error) {
 	defer func() {
 		if r.w != nil {
 			err = errors.Join(err, r.w.Close()) // drops what was not committed
+		}
+		if r.closeIndex != nil {
+			err = errors.Join(err, r.closeIndex())
 		}
 	}()
 	for _, f := range files {
@@ -310,7 +314,7 @@ func (r *rowIngest) report() error {
 	took := time.Since(r.p.start).Seconds()
 	if r.e.json {
 		return r.e.writeJSON(map[string]any{
-			"table": r.name, "read": r.read, "rows": r.rows, "skipped": r.skipped, "dead_letters": r.dead, "commits": r.commits, "seconds": took,
+			"keys": r.in.keys.json(), "table": r.name, "read": r.read, "rows": r.rows, "skipped": r.skipped, "dead_letters": r.dead, "commits": r.commits, "seconds": took,
 		})
 	}
 	r.e.note("%s: %s applied in %s, %d skipped (already in the table), %.1f s, %.0f rows/s",

@@ -13,7 +13,11 @@ import (
 
 // open opens the table for writing.
 func (r *rowIngest) open(ctx context.Context) error {
-	t, err := table.Open(ctx, r.cat, r.name, nil)
+	o, err := r.in.tablesOptions()
+	if err != nil {
+		return err
+	}
+	t, err := table.Open(ctx, r.cat, r.name, &o.Create.Options)
 	if err != nil {
 		return err
 	}
@@ -58,6 +62,13 @@ func (r *rowIngest) use(ctx context.Context, t *table.Table) error {
 		return err
 	}
 	r.t = t
+	if r.keyed {
+		if o.Writer.KeyIndex, r.closeIndex, err = r.in.keyIndex(ctx, t); err != nil {
+			return err
+		}
+	} else if len(r.in.orderBy) > 0 {
+		return usagef("--order-by needs --key: rows that are appended replace none")
+	}
 	r.w, err = t.NewWriter(&o.Writer)
 	return err
 }

@@ -184,6 +184,7 @@ func (r *rowIngest) textFile(ctx context.Context, path, format string) error {
 		}
 	}
 	p := newTextParser(r.name, r.t.Schema(), r.in.opColumn, r.in.null)
+	p.orderBy(r.in.orderBy)
 	if f.header != nil {
 		if err := p.setHeader(f.header); err != nil {
 			return fmt.Errorf("%s: table %s: %w", f.name, r.name, err)
