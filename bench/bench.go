@@ -68,6 +68,8 @@ type Result struct {
 	Phases map[string]float64 `json:"phases,omitempty"`
 	// Note says what a reader must know to read the figures.
 	Note string `json:"note,omitempty"`
+	// Verdicts hold the figures against the limits set for the case.
+	Verdicts []Verdict `json:"verdicts,omitempty"`
 }
 
 // Workload is a named set of cases.
@@ -177,8 +179,9 @@ func (o *Options) wants(name string) bool {
 	return len(o.cases) == 0 || slices.Contains(o.cases, name)
 }
 
-// done reports a result and appends it.
+// done judges a result, reports it and appends it.
 func (o *Options) done(rs []Result, r Result) []Result {
+	r.Verdicts = judge(&r, o.Size)
 	if o.Done != nil {
 		o.Done(r)
 	}

@@ -20,6 +20,7 @@ const (
 	w8Manifest = 10000 // data files a manifest, which is a commit
 	w8Days     = 100
 	w8Rows     = 1000 // rows that a data file claims to have
+	w8Warm     = 5    // plans of a warm case, of which the mean is told
 	dayMicros  = 24 * 3600 * 1000 * 1000
 )
 
@@ -28,7 +29,9 @@ const (
 // with all statistics, partitioned by day. Without a filter, with one on the
 // partition (-partition) that keeps a hundredth, and with one on a value (-value)
 // that keeps one file; cold, the table opened afresh, and once more with the
-// manifests cached (-warm). Rows are the data files of the table.
+// manifests cached (-warm, -partition-warm, -value-warm). With -stream tasks are
+// taken as they come and not kept. The case 10k-manifests has 10,000 manifests of
+// one file each (small: a tenth). Rows are the data files of the table.
 func W8(ctx context.Context, o *Options) ([]Result, error) {
 	sizes := []struct {
 		name  string
@@ -38,6 +41,14 @@ func W8(ctx context.Context, o *Options) ([]Result, error) {
 		sizes = sizes[:1]
 	}
 	var rs []Result
+	const single = "10k-manifests"
+	if o.wants(single) {
+		got, err := o.plansOf(ctx, single, o.rows(1000, 10000), 1)
+		rs = append(rs, got...)
+		if err != nil {
+			return rs, fmt.Errorf("%s: %w", single, err)
+		}
+	}
 	for _, s := range sizes {
 		if len(o.cases) > 0 && !strings.HasPrefix(o.cases[0]+"-", s.name+"-") {
 			continue
@@ -52,12 +63,16 @@ func W8(ctx context.Context, o *Options) ([]Result, error) {
 }
 
 func (o *Options) plans(ctx context.Context, name string, files int64) ([]Result, error) {
+	return o.plansOf(ctx, name, files, w8Manifest)
+}
+
+func (o *Options) plansOf(ctx context.Context, name string, files, manifest int64) ([]Result, error) {
 	l, err := o.newLake("w8")
 	if err != nil {
 		return nil, err
 	}
 	defer l.close()
-	if err := l.manyFiles(ctx, files); err != nil {
+	if err := l.manyFiles(ctx, files, manifest); err != nil {
 		return nil, err
 	}
 	day := int64(epoch) + 7*dayMicros
@@ -66,21 +81,21 @@ func (o *Options) plans(ctx context.Context, name string, files int64) ([]Result
 		days = 0
 	}
 	var rs []Result
-	for _, c := range []struct {
-		suffix string
-		filter expr.Expr
-		warm   bool
-		want   int64
-	}{
-		{"", nil, false, files},
-		{"-partition", expr.And(expr.Ge("ts", day), expr.Lt("ts", day+dayMicros)), false, days},
-		{"-value", expr.Eq("id", files/2*w8Rows+7), false, 1},
-		{"-warm", nil, true, files},
+	part := expr.And(expr.Ge("ts", day), expr.Lt("ts", day+dayMicros))
+	value := expr.Eq("id", files/2*w8Rows+7)
+	for _, c := range []planCase{
+		{suffix: "", want: files},
+		{suffix: "-stream", stream: true, want: files},
+		{suffix: "-partition", filter: part, want: days},
+		{suffix: "-value", filter: value, want: 1},
+		{suffix: "-warm", warm: true, want: files},
+		{suffix: "-partition-warm", filter: part, warm: true, want: days},
+		{suffix: "-value-warm", filter: value, warm: true, want: 1},
 	} {
 		if !o.wants(name + c.suffix) {
 			continue
 		}
-		r, err := l.plan(ctx, name+c.suffix, &scan.Options{Filter: c.filter}, c.warm, files, c.want)
+		r, err := l.plan(ctx, name+c.suffix, c, files)
 		if err != nil {
 			return rs, err
 		}
@@ -89,43 +104,79 @@ func (o *Options) plans(ctx context.Context, name string, files int64) ([]Result
 	return rs, nil
 }
 
-func (l *lake) plan(ctx context.Context, name string, opts *scan.Options, warm bool, files, want int64) (Result, error) {
+// planCase is a plan of W8 and how many files it must have.
+type planCase struct {
+	suffix       string
+	filter       expr.Expr
+	warm, stream bool
+	want         int64
+}
+
+func (c *planCase) run(ctx context.Context, t *table.Table) (n int64, err error) {
+	s := t.Scan(&scan.Options{Filter: c.filter})
+	if c.stream {
+		for task, err := range s.Tasks(ctx) {
+			if err != nil {
+				return n, err
+			}
+			n += int64(len(task.Files))
+		}
+		return n, nil
+	}
+	p, err := s.Plan(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, task := range p.Tasks {
+		n += int64(len(task.Files))
+	}
+	return n, nil
+}
+
+func (l *lake) plan(ctx context.Context, name string, c planCase, files int64) (Result, error) {
 	t, err := table.Open(ctx, l.cat, "bench.files", nil)
 	if err != nil {
 		return Result{}, err
 	}
-	if warm {
-		if _, err := t.Scan(opts).Plan(ctx); err != nil {
+	rounds := int64(1)
+	if c.warm {
+		rounds = w8Warm
+		if _, err := c.run(ctx, t); err != nil {
 			return Result{}, err
 		}
 	}
 	m := StartMeter()
-	if !warm {
-		if t, err = table.Open(ctx, l.cat, "bench.files", nil); err != nil {
+	for range rounds {
+		if !c.warm {
+			if t, err = table.Open(ctx, l.cat, "bench.files", nil); err != nil {
+				return Result{}, err
+			}
+		}
+		got, err := c.run(ctx, t)
+		if err != nil {
+			return Result{}, err
+		}
+		if err := expect(name+": files planned", got, c.want); err != nil {
 			return Result{}, err
 		}
 	}
-	p, err := t.Scan(opts).Plan(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	r := m.Stop().Result("W8", name, files)
-	got := int64(0)
-	for _, task := range p.Tasks {
-		got += int64(len(task.Files))
-	}
-	if err := expect(name+": files planned", got, want); err != nil {
-		return r, err
-	}
+	u := m.Stop()
+	r := u.Result("W8", name, files*rounds)
+	r.Rows, r.Seconds = files, round(u.Seconds/float64(rounds), 1e6)
 	r.Files, r.Bytes, err = l.size()
 	return r, err
 }
 
-// manyFiles makes a table of data files that do not exist.
-func (l *lake) manyFiles(ctx context.Context, files int64) error {
+// manyFiles makes a table of data files that do not exist, so many in each
+// manifest.
+func (l *lake) manyFiles(ctx context.Context, files, perManifest int64) error {
 	d := R6(0)
 	d.Name = "files"
-	t, err := l.create(ctx, d, &table.CreateOptions{Partition: []partition.Field{partition.Day("ts")}})
+	props := map[string]string{"commit.manifest-merge.enabled": "false"}
+	if perManifest == 1 {
+		props["commit.manifest.target-size-bytes"] = "1"
+	}
+	t, err := l.create(ctx, d, &table.CreateOptions{Partition: []partition.Field{partition.Day("ts")}, Properties: props})
 	if err != nil {
 		return err
 	}

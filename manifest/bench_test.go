@@ -94,6 +94,36 @@ func BenchmarkReadManifest(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/entry")
 		})
 	}
+	for _, fields := range [][]int{nil, {1}} {
+		b.Run(fmt.Sprint("pack", fields), func(b *testing.B) {
+			opts := &ReadOptions{Spec: &o.Spec, PartitionTypes: types, Schemas: &Schemas{}, StatsFields: fields}
+			b.ReportAllocs()
+			for b.Loop() {
+				p, err := Pack(data, f, opts)
+				if err != nil || p.Len() != n {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/entry")
+		})
+	}
+	b.Run("packed-entries", func(b *testing.B) {
+		p, err := Pack(data, f, &ReadOptions{Spec: &o.Spec, PartitionTypes: types})
+		if err != nil {
+			b.Fatal(err)
+		}
+		all := make([]int32, n)
+		for i := range all {
+			all[i] = int32(i)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			for i := 0; i < n; i += 4000 {
+				p.Entries(all[i : i+4000])
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/entry")
+	})
 	small, sf, _ := benchManifest(b, 1)
 	b.Run("one-file", func(b *testing.B) {
 		opts := &ReadOptions{Spec: &o.Spec, PartitionTypes: types, Schemas: &Schemas{}}

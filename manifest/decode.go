@@ -15,6 +15,15 @@ type slot struct {
 	firstRow, offset, length int64
 }
 
+// memoryMode says whose memory an entry is made of.
+type memoryMode uint8
+
+const (
+	reused  memoryMode = iota // the next entry takes it, but for strings
+	fresh                     // its own
+	aliased                   // reused, and the path lies in the block
+)
+
 // decoder decodes entries of one manifest.
 type decoder struct {
 	cursor
@@ -22,7 +31,7 @@ type decoder struct {
 	opts  *ReadOptions
 	tuple *tupleDecoder
 	stats []int // StatsFields sorted
-	fresh bool  // every entry gets memory of its own
+	mode  memoryMode
 	slots []slot
 	bytes arena
 	one   slot
@@ -116,7 +125,7 @@ func missingName(mask uint32) string {
 
 // slot returns the memory for the next entry.
 func (d *decoder) slot() *slot {
-	if !d.fresh {
+	if d.mode != fresh {
 		return &d.one
 	}
 	if len(d.slots) == 0 {
@@ -129,7 +138,7 @@ func (d *decoder) slot() *slot {
 
 // clear resets a file, keeping slices for reuse unless entries are fresh.
 func (d *decoder) clear(f *DataFile) {
-	if d.fresh {
+	if d.mode == fresh {
 		return
 	}
 	m, so, eq := &f.Metrics, f.SplitOffsets, f.EqualityIDs
@@ -176,7 +185,7 @@ func (d *decoder) dataFile(s *slot) (seen uint32) {
 		case slotContent:
 			f.Content = Content(clampByte(d.long()))
 		case slotPath:
-			f.Path = string(d.cursor.bytes())
+			f.Path = d.path(d.cursor.bytes())
 		case slotFormat:
 			f.Format = internFormat(d.cursor.bytes())
 		case slotPartition:
@@ -225,6 +234,14 @@ func (d *decoder) dataFile(s *slot) (seen uint32) {
 		}
 	}
 	return seen
+}
+
+// path makes the string of a path.
+func (d *decoder) path(b []byte) string {
+	if d.mode == aliased {
+		return aliasOf(b)
+	}
+	return string(b)
 }
 
 func clampByte(v int64) int8 {
@@ -353,7 +370,7 @@ func (d *decoder) ints(dst []int) []int {
 
 // keep returns v, copied when entries outlive the block.
 func (d *decoder) keep(v []byte) []byte {
-	if !d.fresh {
+	if d.mode != fresh {
 		return v
 	}
 	return d.bytes.copy(v)

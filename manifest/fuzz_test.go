@@ -49,6 +49,7 @@ func FuzzManifest(f *testing.F) {
 			}
 			n++
 		}
+		samePacked(t, "packed", data, file, &ReadOptions{StatsFields: []int{1, 2}, PartitionTypes: opts.PartitionTypes})
 		if allErr == nil && n > len(all) {
 			t.Fatalf("%d live entries of %d", n, len(all))
 		}
@@ -91,7 +92,7 @@ func FuzzBlock(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, block []byte) {
-		d := &decoder{plan: p, opts: &ReadOptions{}, fresh: true}
+		d := &decoder{plan: p, opts: &ReadOptions{}, mode: fresh}
 		d.tuple, _ = newTupleDecoder(p.partition, d.opts)
 		d.b = block
 		for d.off < len(block) {

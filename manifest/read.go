@@ -63,14 +63,14 @@ type ReadOptions struct {
 // FileSequenceNumber is Unassigned when the file does not tell it (writers
 // before Iceberg 1.0). A record count that is not known is -1.
 func Read(data []byte, f *File, opts *ReadOptions) iter.Seq2[*Entry, error] {
-	return read(data, f, opts, false)
+	return read(data, f, opts, reused)
 }
 
 // ReadAll is Read into a slice of entries that stay valid.
 func ReadAll(data []byte, f *File, opts *ReadOptions) ([]*Entry, error) {
 	n := max(f.AddedFiles, 0) + max(f.ExistingFiles, 0)
 	out := make([]*Entry, 0, min(n, len(data)/8+1))
-	for e, err := range read(data, f, opts, true) {
+	for e, err := range read(data, f, opts, fresh) {
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +79,7 @@ func ReadAll(data []byte, f *File, opts *ReadOptions) ([]*Entry, error) {
 	return out, nil
 }
 
-func read(data []byte, f *File, opts *ReadOptions, fresh bool) iter.Seq2[*Entry, error] {
+func read(data []byte, f *File, opts *ReadOptions, mode memoryMode) iter.Seq2[*Entry, error] {
 	if opts == nil {
 		opts = &ReadOptions{}
 	}
@@ -87,7 +87,7 @@ func read(data []byte, f *File, opts *ReadOptions, fresh bool) iter.Seq2[*Entry,
 		r, err := avrofile.NewReader(data, nil)
 		if err == nil {
 			defer r.Close()
-			err = readEntries(r, f, opts, fresh, yield)
+			err = readEntries(r, f, opts, mode, yield)
 		}
 		if err != nil {
 			yield(nil, fmt.Errorf("manifest %s: %w: %w", f.Path, ErrCorrupt, err))
@@ -96,7 +96,7 @@ func read(data []byte, f *File, opts *ReadOptions, fresh bool) iter.Seq2[*Entry,
 }
 
 // readEntries yields until the caller stops or something fails.
-func readEntries(r *avrofile.Reader, f *File, opts *ReadOptions, fresh bool, yield func(*Entry, error) bool) error {
+func readEntries(r *avrofile.Reader, f *File, opts *ReadOptions, mode memoryMode, yield func(*Entry, error) bool) error {
 	schemaJSON, ok := r.Meta("avro.schema")
 	if !ok {
 		return errors.New("header lacks avro.schema")
@@ -105,7 +105,7 @@ func readEntries(r *avrofile.Reader, f *File, opts *ReadOptions, fresh bool, yie
 	if err != nil {
 		return err
 	}
-	d := &decoder{plan: p.withStats(opts.Stats != StatsNone), opts: opts, fresh: fresh}
+	d := &decoder{plan: p.withStats(opts.Stats != StatsNone), opts: opts, mode: mode}
 	if d.tuple, err = newTupleDecoder(p.partition, opts); err != nil {
 		return err
 	}

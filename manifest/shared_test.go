@@ -130,6 +130,8 @@ func checkShared(t *testing.T, name string, data []byte, f *File) int {
 	if f.AddedRows >= 0 && rows[StatusAdded] != f.AddedRows {
 		t.Errorf("%s: %d rows added, the list says %d", name, rows[StatusAdded], f.AddedRows)
 	}
+	samePacked(t, name, data, f, &ReadOptions{})
+	samePacked(t, name, data, f, &ReadOptions{StatsFields: []int{1, 2, 3, 2147483546}})
 	i := 0
 	for e, err := range Read(data, f, nil) {
 		if err != nil {

@@ -103,8 +103,9 @@ func (c *deleteCache) register(ft *FileTask) {
 		tables = c.tablesOf(ft.Equality)
 		c.lists[listOf(ft.Equality)] = tables
 	}
+	kept := *ft
 	for _, t := range tables {
-		t.files[ft.Data.File.Path] = ft
+		t.files[kept.Data.File.Path] = &kept
 		t.uses.Add(1)
 	}
 }

@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"iter"
 	"strings"
-	"sync/atomic"
 
-	"github.com/frazildb/frazil/expr"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/schema"
-	"github.com/frazildb/frazil/snapshot"
 )
 
 // Plan is a planned scan.
@@ -47,21 +44,68 @@ func (p *Plan) String() string {
 	return b.String()
 }
 
-// Plan reads the manifests and returns all tasks.
+// Plan reads the manifests and returns all tasks. See Tasks for tables of very
+// many files.
 func (s *Scan) Plan(ctx context.Context) (*Plan, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
 	p := &planner{v: s.view}
-	k := packer{exec: newExec(s.view, nil), target: s.opts.TargetTaskBytes, ordered: s.opts.Ordered}
-	for f, err := range p.files(ctx) {
+	k := s.newPacker()
+	for files, err := range p.some(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		k.exec.cache.register(&f)
-		k.add(&f)
+		for i := range *files {
+			k.add(&(*files)[i])
+		}
 	}
 	return &Plan{Snapshot: s.view.snap, Schema: s.view.out, Tasks: k.finish(), Stats: p.stats()}, nil
+}
+
+func (s *Scan) newPacker() *packer {
+	return &packer{exec: newExec(s.view, nil), target: s.opts.TargetTaskBytes, ordered: s.opts.Ordered}
+}
+
+// Tasks yields the tasks of Plan while manifests are still being read, so that
+// not even a million files are in memory at once. A table with equality deletes
+// is planned as a whole first: its tasks share tables of deletes, which have to
+// know all files. An error ends it.
+func (s *Scan) Tasks(ctx context.Context) iter.Seq2[*Task, error] {
+	return func(yield func(*Task, error) bool) {
+		if s.err != nil {
+			yield(nil, s.err)
+			return
+		}
+		p := &planner{v: s.view}
+		k := s.newPacker()
+		emit := func(tasks []*Task) bool {
+			for _, t := range tasks {
+				if !yield(t, nil) {
+					return false
+				}
+			}
+			return true
+		}
+		for files, err := range p.some(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range *files {
+				k.add(&(*files)[i])
+			}
+			if p.equality {
+				continue
+			}
+			done := k.tasks
+			k.tasks = nil
+			if !emit(done) {
+				return
+			}
+		}
+		emit(k.finish())
+	}
 }
 
 // Files yields the data files a scan would read with the deletes that apply to
@@ -82,184 +126,6 @@ func (s *Scan) Files(ctx context.Context) iter.Seq2[*FileTask, error] {
 			}
 		}
 	}
-}
-
-// planner goes through the manifests of one snapshot.
-type planner struct {
-	v *view
-	// partitions has a filter for every spec id; nil without a filter.
-	partitions map[int]*expr.PartitionFilter
-	// index is nil without delete files.
-	index *snapshot.DeleteIndex
-	// equality says that the snapshot has equality deletes, on fields keyIDs.
-	equality bool
-	keyIDs   map[int]bool
-
-	manifests, manifestsPruned     atomic.Int64
-	dataFiles, dataFilesPruned     atomic.Int64
-	deleteFiles, deleteFilesPruned atomic.Int64
-	rows, bytes                    int64
-}
-
-func (p *planner) stats() PlanStats {
-	return PlanStats{
-		Manifests: p.manifests.Load(), ManifestsPruned: p.manifestsPruned.Load(),
-		DataFiles: p.dataFiles.Load(), DataFilesPruned: p.dataFilesPruned.Load(),
-		DeleteFiles: p.deleteFiles.Load(), DeleteFilesPruned: p.deleteFilesPruned.Load(),
-		Rows: p.rows, Bytes: p.bytes,
-	}
-}
-
-// files yields the data files left after pruning, with their deletes.
-func (p *planner) files(ctx context.Context) iter.Seq2[FileTask, error] {
-	return func(yield func(FileTask, error) bool) {
-		if p.v.snap == nil {
-			return
-		}
-		if err := p.readDeletes(ctx); err != nil {
-			yield(FileTask{}, p.fail(err))
-			return
-		}
-		for e, err := range p.live(ctx, p.dataOptions()) {
-			if err != nil {
-				yield(FileTask{}, p.fail(err))
-				return
-			}
-			if p.v.filter == nil && !p.keepData(e) {
-				continue
-			}
-			f, keep, err := p.fileTask(e)
-			if err != nil {
-				yield(FileTask{}, p.fail(err))
-				return
-			}
-			if keep && !yield(f, nil) {
-				return
-			}
-		}
-	}
-}
-
-func (p *planner) fail(err error) error {
-	return fmt.Errorf("plan snapshot %d: %w", p.v.snap.ID, err)
-}
-
-func (p *planner) live(ctx context.Context, o *snapshot.LiveOptions) iter.Seq2[*manifest.Entry, error] {
-	o.Cache = p.v.src.Cache
-	return snapshot.LiveFiles(ctx, p.v.src.Store, p.v.src.Metadata, p.v.snap, o)
-}
-
-// readDeletes builds the index of delete files that may matter.
-func (p *planner) readDeletes(ctx context.Context) error {
-	if p.v.filter != nil {
-		p.partitions = make(map[int]*expr.PartitionFilter)
-		for _, spec := range p.v.src.Metadata.Specs {
-			p.partitions[spec.ID] = p.v.filter.Project(spec, p.v.base, true)
-		}
-	}
-	o := &snapshot.LiveOptions{NoData: true, Stats: manifest.StatsAll, KeepManifest: p.keepManifest}
-	if p.v.filter != nil {
-		o.KeepEntry = func(e *manifest.Entry) bool {
-			p.deleteFiles.Add(1)
-			if !p.keepPartition(e) {
-				p.deleteFilesPruned.Add(1)
-				return false
-			}
-			return true
-		}
-	}
-	p.keyIDs = make(map[int]bool)
-	entries := func(yield func(*manifest.Entry, error) bool) {
-		for e, err := range p.live(ctx, o) {
-			if err == nil {
-				if p.v.filter == nil {
-					p.deleteFiles.Add(1)
-				}
-				for _, id := range e.File.EqualityIDs {
-					p.equality, p.keyIDs[id] = true, true
-				}
-			}
-			if !yield(e, err) {
-				return
-			}
-		}
-	}
-	next, stop := iter.Pull2(entries)
-	defer stop()
-	first, err, ok := next()
-	if !ok || err != nil {
-		return err
-	}
-	p.index, err = snapshot.BuildDeleteIndex(p.v.src.Metadata, func(yield func(*manifest.Entry, error) bool) {
-		for e, err, ok := first, error(nil), true; ok && yield(e, err); {
-			e, err, ok = next()
-		}
-	})
-	return err
-}
-
-// dataOptions say how the manifests of data files are read: with the statistics
-// of the columns filtered on and of the keys of equality deletes.
-func (p *planner) dataOptions() *snapshot.LiveOptions {
-	o := &snapshot.LiveOptions{NoDeletes: true, KeepManifest: p.keepManifest}
-	if p.v.filter != nil { // else almost all are kept, which costs less to decode at once
-		o.KeepEntry = p.keepData
-	}
-	for id := range p.keyIDs {
-		o.StatsFields = append(o.StatsFields, id)
-	}
-	if p.v.filter != nil {
-		o.StatsFields = append(o.StatsFields, p.v.filter.FieldIDs()...)
-	}
-	if len(o.StatsFields) > 0 {
-		o.Stats = manifest.StatsAll
-	}
-	return o
-}
-
-func (p *planner) keepManifest(f *manifest.File) bool {
-	p.manifests.Add(1)
-	keep := true
-	if pf := p.partitions[f.SpecID]; pf != nil {
-		keep = pf.KeepSummaries(expr.Summaries(f.Partitions))
-	}
-	if !keep {
-		p.manifestsPruned.Add(1)
-	}
-	return keep
-}
-
-func (p *planner) keepPartition(e *manifest.Entry) bool {
-	pf := p.partitions[e.File.SpecID]
-	return pf == nil || pf.KeepTuple(e.File.Partition)
-}
-
-func (p *planner) keepData(e *manifest.Entry) bool {
-	p.dataFiles.Add(1)
-	keep := e.File.RecordCount != 0 && p.keepPartition(e) &&
-		(p.v.filter == nil || p.v.filter.MightMatch(fileMetrics{e.File}))
-	if !keep {
-		p.dataFilesPruned.Add(1)
-	}
-	return keep
-}
-
-// fileTask attaches the deletes to a data file; false means it has no live row.
-func (p *planner) fileTask(e *manifest.Entry) (FileTask, bool, error) {
-	var d snapshot.Deletes
-	if p.index != nil {
-		var err error
-		if d, err = p.index.For(e); err != nil {
-			return FileTask{}, false, err
-		}
-	}
-	if d.DV != nil && d.DV.File.RecordCount >= e.File.RecordCount && e.File.RecordCount > 0 {
-		p.dataFilesPruned.Add(1)
-		return FileTask{}, false, nil
-	}
-	p.rows += e.File.RecordCount
-	p.bytes += e.File.FileSize
-	return FileTask{Data: e, DV: d.DV, Positions: d.Positions, Equality: d.Equality}, true, nil
 }
 
 // fileMetrics are a data file's statistics as expr wants them.

@@ -52,12 +52,18 @@ func seqOf(files []FileTask) iter.Seq2[FileTask, error] {
 	}
 }
 
+// whole reports whether split leaves a file as it is.
+func whole(f *FileTask, target int64) bool {
+	df := f.Data.File
+	return df.FileSize <= target || len(df.SplitOffsets) < 2 || f.Length != 0
+}
+
 // split yields a file cut into parts of about target bytes at row group
 // boundaries as the manifest has them. Offsets that do not make sense are
 // ignored.
 func split(f *FileTask, target int64, yield func(f FileTask)) {
 	df := f.Data.File
-	if df.FileSize <= target || len(df.SplitOffsets) < 2 || f.Length != 0 {
+	if whole(f, target) {
 		yield(*f)
 		return
 	}
@@ -164,12 +170,19 @@ type packer struct {
 	files   int // of the task filled last
 }
 
-func (k *packer) add(f *FileTask) { split(f, k.target, k.addPart) }
+func (k *packer) add(f *FileTask) {
+	k.exec.cache.register(f)
+	if whole(f, k.target) {
+		k.addPart(f)
+		return
+	}
+	split(f, k.target, func(part FileTask) { k.addPart(&part) })
+}
 
-func (k *packer) addPart(f FileTask) {
+func (k *packer) addPart(f *FileTask) {
 	var key string
 	if !k.ordered {
-		key = affinity(&f)
+		key = affinity(f)
 	}
 	i := 0
 	for i < len(k.bins) && k.bins[i].affinity != key {
@@ -184,8 +197,8 @@ func (k *packer) addPart(f FileTask) {
 		k.bins = append(k.bins, &bin{task: &Task{exec: k.exec, Files: make([]FileTask, 0, k.files)}, affinity: key})
 	}
 	b := k.bins[i]
-	b.task.Files = append(b.task.Files, f)
-	if b.weigh(&f); b.task.Weight >= k.target {
+	b.task.Files = append(b.task.Files, *f)
+	if b.weigh(f); b.task.Weight >= k.target {
 		k.tasks = append(k.tasks, b.task)
 		k.files = len(b.task.Files) // the next will have about as many
 		k.bins = append(k.bins[:i], k.bins[i+1:]...)

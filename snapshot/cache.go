@@ -9,10 +9,10 @@ import (
 )
 
 // defaultCacheBytes is the size of a cache made with 0.
-const defaultCacheBytes = 64 << 20
+const defaultCacheBytes = 128 << 20
 
-// Cache keeps manifest lists, the bytes of manifests and which files they hold,
-// all by path: none of them ever changes. A commit thus reads nothing that the
+// Cache keeps manifest lists, the bytes of manifests, their entries in packed form
+// and which files they hold, all by path: none of them ever changes. A commit thus reads nothing that the
 // process wrote or read before. Least recently used entries go first. A Cache is
 // safe for concurrent use; a nil Cache keeps nothing.
 type Cache struct {
@@ -33,6 +33,9 @@ const (
 	cacheList cacheKind = iota
 	cacheManifest
 	cacheKeys
+	cachePacked
+	cacheDeletes
+	cacheIndex
 	cacheOther
 )
 
@@ -48,7 +51,7 @@ type cacheItem struct {
 	value any
 }
 
-// NewCache returns a cache of at most maxBytes; 0 is 64 MiB.
+// NewCache returns a cache of at most maxBytes; 0 is 128 MiB.
 func NewCache(maxBytes int64) *Cache {
 	if maxBytes <= 0 {
 		maxBytes = defaultCacheBytes
@@ -90,7 +93,7 @@ func (c *Cache) insert(key cacheKey, value any, size int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// One huge manifest must not push out everything else.
-	if size > c.mu.max/4 {
+	if size > c.mu.max/2 {
 		return
 	}
 	if el, ok := c.mu.items[key]; ok {
@@ -101,6 +104,17 @@ func (c *Cache) insert(key cacheKey, value any, size int64) {
 	for c.mu.size > c.mu.max {
 		c.remove(c.mu.order.Back())
 	}
+}
+
+// fits reports whether values of so many bytes in all may go in: what is read in
+// turn and does not fit would push itself out before it is of use.
+func (c *Cache) fits(size int64) bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return size <= c.mu.max*3/4
 }
 
 // remove needs the lock.

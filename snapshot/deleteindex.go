@@ -43,6 +43,7 @@ type DeleteIndex struct {
 	positions map[partitionKey]*bucket
 	paths     map[string]*bucket
 	vectors   map[string]*manifest.Entry
+	ids       []int // of equality columns, sorted
 }
 
 // bucket holds entries in order of sequence number.
@@ -95,12 +96,18 @@ func BuildDeleteIndex(t *metadata.Table, entries iter.Seq2[*manifest.Entry, erro
 		}
 		x.n++
 	}
+	slices.Sort(x.ids)
 	x.finish(t)
 	return x, nil
 }
 
 func (x *DeleteIndex) add(e *manifest.Entry) error {
 	f := e.File
+	for _, id := range f.EqualityIDs {
+		if !slices.Contains(x.ids, id) {
+			x.ids = append(x.ids, id)
+		}
+	}
 	spec, ok := x.specs[f.SpecID]
 	if !ok {
 		return fmt.Errorf("delete file %s: the table has no partition spec %d", f.Path, f.SpecID)
@@ -173,47 +180,86 @@ func (b *bucket) mayHold(i int, path string) bool {
 // Len returns the number of delete entries indexed.
 func (x *DeleteIndex) Len() int { return x.n }
 
+// EqualityIDs returns the ids of all columns that an equality delete looks at,
+// sorted.
+func (x *DeleteIndex) EqualityIDs() []int { return x.ids }
+
 // For returns the deletes that apply to a data entry (spec: "Scan Planning").
 // Like the reference implementation it is an error when a path-matched delete
 // has another spec or partition, or a deletion vector an older sequence number.
-func (x *DeleteIndex) For(data *manifest.Entry) (Deletes, error) {
+func (x *DeleteIndex) For(data *manifest.Entry) (Deletes, error) { return x.Finder().For(data) }
+
+// Finder answers like its DeleteIndex, for many data files in turn: what files of
+// one partition share is looked up once. It is not safe for concurrent use.
+type Finder struct {
+	x *DeleteIndex
+	// The partition last asked for; tuples are known by where they are.
+	tuple     *any
+	key       partitionKey
+	known     bool
+	equality  *equalityBucket
+	positions *bucket
+}
+
+// Finder returns a new Finder; x may be nil, which has no deletes.
+func (x *DeleteIndex) Finder() *Finder { return &Finder{x: x} }
+
+// enter looks up what the partition of a file has.
+func (f *Finder) enter(data *manifest.DataFile) error {
+	var tuple *any
+	if len(data.Partition) > 0 {
+		tuple = &data.Partition[0]
+	}
+	if f.known && tuple == f.tuple && data.SpecID == f.key.spec {
+		return nil
+	}
+	spec, ok := f.x.specs[data.SpecID]
+	if !ok {
+		return fmt.Errorf("data file %s: the table has no partition spec %d", data.Path, data.SpecID)
+	}
+	f.key, f.tuple, f.known = keyOf(spec, data.Partition), tuple, true
+	f.equality, f.positions = f.x.equality[f.key], f.x.positions[f.key]
+	return nil
+}
+
+// For is DeleteIndex.For.
+func (f *Finder) For(data *manifest.Entry) (Deletes, error) {
 	var d Deletes
-	if x.n == 0 {
+	x := f.x
+	if x == nil || x.n == 0 {
 		return d, nil
 	}
-	f := data.File
-	spec, ok := x.specs[f.SpecID]
-	if !ok {
-		return d, fmt.Errorf("data file %s: the table has no partition spec %d", f.Path, f.SpecID)
+	file := data.File
+	if err := f.enter(file); err != nil {
+		return d, err
 	}
-	key := keyOf(spec, f.Partition)
 	// Equality deletes apply to strictly older data only.
 	d.Equality = x.global.applicable(data)
-	if b := x.equality[key]; b != nil {
-		d.Equality = mergeBySequence(d.Equality, b.applicable(data))
+	if f.equality != nil {
+		d.Equality = mergeBySequence(d.Equality, f.equality.applicable(data))
 	}
-	if v := x.vectors[f.Path]; v != nil {
-		if err := x.samePartition(v.File, f, key); err != nil {
+	if v := x.vectors[file.Path]; v != nil {
+		if err := x.samePartition(v.File, file, f.key); err != nil {
 			return Deletes{}, err
 		}
 		if v.SequenceNumber < data.SequenceNumber {
 			return Deletes{}, fmt.Errorf("deletion vector %s with sequence number %d is older than its data file %s with %d",
-				v.File.Path, v.SequenceNumber, f.Path, data.SequenceNumber)
+				v.File.Path, v.SequenceNumber, file.Path, data.SequenceNumber)
 		}
 		d.DV = v // it holds every position delete of the file
 		return d, nil
 	}
 	// Position deletes apply to data of their own commit too.
-	if b := x.paths[f.Path]; b != nil {
+	if b := x.paths[file.Path]; b != nil {
 		d.Positions = b.entries[b.from(data.SequenceNumber):]
 		for _, e := range d.Positions {
-			if err := x.samePartition(e.File, f, key); err != nil {
+			if err := x.samePartition(e.File, file, f.key); err != nil {
 				return Deletes{}, err
 			}
 		}
 	}
-	if b := x.positions[key]; b != nil {
-		d.Positions = mergeBySequence(d.Positions, b.holding(f.Path, b.from(data.SequenceNumber)))
+	if b := f.positions; b != nil {
+		d.Positions = mergeBySequence(d.Positions, b.holding(file.Path, b.from(data.SequenceNumber)))
 	}
 	return d, nil
 }

@@ -6,8 +6,7 @@ import (
 	"iter"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/frazildb/frazil/internal/parallel"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
@@ -58,16 +57,10 @@ func LiveFiles(ctx context.Context, store objstore.Store, t *metadata.Table, s *
 	o := opts.withDefaults()
 	return func(yield func(*manifest.Entry, error) bool) {
 		src := newSource(store, t, o.Cache)
-		files, err := src.manifests(ctx, s)
+		wanted, err := src.wanted(ctx, s, &o)
 		if err != nil {
 			yield(nil, err)
 			return
-		}
-		var wanted []*manifest.File
-		for _, f := range files {
-			if mayHaveLive(f) && o.wants(f) {
-				wanted = append(wanted, f)
-			}
 		}
 		for entries, err := range src.readMany(ctx, wanted, o, false) {
 			if err != nil {
@@ -86,41 +79,9 @@ func LiveFiles(ctx context.Context, store objstore.Store, t *metadata.Table, s *
 // readMany decodes manifests in parallel and yields the entries of each, in
 // order. The goroutines end before it returns.
 func (s *source) readMany(ctx context.Context, files []*manifest.File, o LiveOptions, deleted bool) iter.Seq2[[]*manifest.Entry, error] {
-	type result struct {
-		entries []*manifest.Entry
-		err     error
-	}
-	return func(yield func([]*manifest.Entry, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		var g errgroup.Group
-		defer func() { cancel(); _ = g.Wait() }()
-		pending := make([]chan result, 0, o.Readers)
-		next := 0
-		start := func() {
-			if next >= len(files) {
-				return
-			}
-			f, ch := files[next], make(chan result, 1)
-			next++
-			pending = append(pending, ch)
-			g.Go(func() error {
-				entries, err := s.readOne(ctx, f, o, deleted)
-				ch <- result{entries, err}
-				return nil
-			})
-		}
-		for range o.Readers {
-			start()
-		}
-		for len(pending) > 0 {
-			r := <-pending[0]
-			pending = pending[1:]
-			start()
-			if !yield(r.entries, r.err) || r.err != nil {
-				return
-			}
-		}
-	}
+	return parallel.Ordered(ctx, o.Readers, eachOf(files), func(ctx context.Context, f *manifest.File) ([]*manifest.Entry, error) {
+		return s.readOne(ctx, f, o, deleted)
+	})
 }
 
 func (s *source) readOne(ctx context.Context, f *manifest.File, o LiveOptions, deleted bool) ([]*manifest.Entry, error) {

@@ -25,7 +25,7 @@ type Options struct {
 	// clock a run repeats exactly.
 	Random func() uint64
 	// Cache keeps decoded manifests over commits and scans; default one of
-	// 64 MiB per table.
+	// 128 MiB per table.
 	Cache *snapshot.Cache
 	// Logger receives what happens beside the main path (retries, cleanup that
 	// failed); default none.

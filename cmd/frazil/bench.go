@@ -122,5 +122,8 @@ func benchMore(r bench.Result) string {
 	if r.Note != "" {
 		more = append(more, r.Note)
 	}
+	for _, v := range r.Verdicts {
+		more = append(more, v.String())
+	}
 	return strings.Join(more, ", ")
 }
