@@ -121,7 +121,7 @@ type command struct {
 // commands in the order of help.
 func commands() []command {
 	return []command{
-		demoCommand, createCommand, alterCommand, dropCommand, tablesCommand, describeCommand, metadataCommand,
+		demoCommand, createCommand, alterCommand, dropCommand, renameCommand, registerCommand, tablesCommand, describeCommand, metadataCommand,
 		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, verifyCommand, compactCommand, expireCommand, orphansCommand, rewriteManifestsCommand,
 		branchCommand, tagCommand, rollbackCommand, fastForwardCommand, cherryPickCommand, benchCommand, versionCommand,
 	}
