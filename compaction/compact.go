@@ -57,6 +57,15 @@ func prepare(ctx context.Context, t *table.Table, opts *Options, rep *Report) (*
 	if j.state, err = load(ctx, t, e, e.Metadata.RefSnapshot(j.o.Branch)); err != nil {
 		return nil, nil, err
 	}
+	if j.o.pace == nil {
+		j.o.pace = newPacer(j.o.Share, j.o.BytesPerSecond)
+		j.o.pace.begin()
+	}
+	if j.o.pace != nil { // commits use the state they are made on, which is not paced
+		paced := *e
+		paced.Store = j.o.pace.store(e.Store)
+		j.entry = &paced
+	}
 	plan := Choose(j.state, &j.o)
 	return j, plan, nil
 }

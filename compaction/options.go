@@ -49,10 +49,17 @@ type Options struct {
 	// copied as they are, if they fit; smaller ones are joined. Default 8 MiB,
 	// negative never copies.
 	SpliceBytes int64
+	// Share of the time, from 0 to 1, that reading and writing files may take, and
+	// with them the CPU time they cost; default 1. Commits are never held up.
+	Share float64
+	// BytesPerSecond bounds what is read and written of files; default any.
+	BytesPerSecond int64
 	// Timeout of one commit; default 10 minutes.
 	Timeout time.Duration
 	// Progress, when not nil, is told what happens.
 	Progress func(Event)
+
+	pace *pacer // of a Runner, over all its rounds
 }
 
 // Event tells what a run has just done.

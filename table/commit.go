@@ -273,9 +273,7 @@ func (c *commit) succeed(ctx context.Context, base, entry *catalog.Entry, attemp
 	if c.resolver != nil {
 		c.resolver.tellIndex(snap)
 	}
-	if f := c.t.opts.Events.Committed; f != nil {
-		f(CommitInfo{Table: c.t.Name(), Snapshot: snap, Attempts: attempts, Duration: c.t.opts.Clock().Sub(c.started), Keys: c.decisions})
-	}
+	c.t.tell(CommitInfo{Table: c.t.Name(), Snapshot: snap, Attempts: attempts, Duration: c.t.opts.Clock().Sub(c.started), Keys: c.decisions})
 	if len(c.expired) > 0 {
 		c.t.bury(ctx, base, entry, c.wo.ExpireGrace)
 	}

@@ -132,9 +132,7 @@ func (c *rewriteCommit) abandon(ctx context.Context) {
 // report tells of a commit that has no producer.
 func (c *rewriteCommit) report(entry *catalog.Entry, attempts int) *metadata.Snapshot {
 	snap := entry.Metadata.Snapshot(c.id)
-	if f := c.t.opts.Events.Committed; f != nil {
-		f(CommitInfo{Table: c.t.Name(), Snapshot: snap, Attempts: attempts, Duration: c.t.opts.Clock().Sub(c.started)})
-	}
+	c.t.tell(CommitInfo{Table: c.t.Name(), Snapshot: snap, Attempts: attempts, Duration: c.t.opts.Clock().Sub(c.started)})
 	return snap
 }
 

@@ -51,6 +51,7 @@ type Table struct {
 		entry     *catalog.Entry
 		graveyard []deadFiles
 		turnOver  string // the last turn of another that was waited for in vain
+		watchers  map[*func(CommitInfo)]bool
 	}
 }
 
