@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"strings"
 
@@ -184,6 +185,29 @@ func ReadPositions(ctx context.Context, store objstore.Store, f *manifest.DataFi
 		}
 	}
 	return r.sets, nil
+}
+
+// ReadPositionRows yields the rows of a position delete file as they are: path,
+// position and the deleted row as a struct of the given fields, null where the
+// file does not keep it (spec: "Position Delete Files"). Batches are valid until
+// the next step.
+func ReadPositionRows(ctx context.Context, store objstore.Store, f *manifest.DataFile, row []schema.Field) iter.Seq2[arrow.RecordBatch, error] {
+	return func(yield func(arrow.RecordBatch, error) bool) {
+		if err := checkFormat(f, manifest.ContentPositionDeletes); err != nil {
+			yield(nil, err)
+			return
+		}
+		fields := append(positionFields(), schema.Field{ID: schema.IDDeleteRow, Name: "row", Type: schema.Struct(row...)})
+		fields[0].Required, fields[1].Required = false, false
+		for b, err := range readFile(ctx, store, f, fields) {
+			if err != nil {
+				err = fmt.Errorf("position deletes %s: %w", f.Path, err)
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // onlyPath returns the data file that every row of f names, when its manifest

@@ -1,18 +1,15 @@
 package scan
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/frazildb/frazil/expr"
 	"github.com/frazildb/frazil/metadata"
-	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/schema"
 )
 
@@ -191,29 +188,10 @@ func metadataColumn(t *metadata.Table, name string) (schema.Field, bool) {
 	return schema.Field{}, false
 }
 
-// partitionField is the column _partition: a struct of the fields of all specs
-// in order of their ids (spec: "Partition Statistics File", unified tuple).
+// partitionField is the column _partition: a struct of the fields of all specs.
 func partitionField(t *metadata.Table) schema.Field {
-	var fields []schema.Field
-	for _, spec := range t.Specs {
-		types := t.PartitionTypes(spec.ID)
-		for i, f := range spec.Fields {
-			j := slices.IndexFunc(fields, func(g schema.Field) bool { return g.ID == f.FieldID })
-			if j < 0 {
-				fields = append(fields, schema.Field{ID: f.FieldID, Name: f.Name, Type: types[i]})
-			} else if types[i].Kind != schema.KindUnknown && f.Transform.Kind != partition.VoidTransform {
-				fields[j].Name, fields[j].Type = f.Name, types[i]
-			}
-		}
-	}
-	slices.SortFunc(fields, func(a, b schema.Field) int { return cmp.Compare(a.ID, b.ID) })
-	// Two fields of one name, as after a column was dropped and added again.
+	fields := t.PartitionFields()
 	for i := range fields {
-		for j := range fields[:i] {
-			if fields[j].Name == fields[i].Name {
-				fields[i].Name = fmt.Sprintf("%s_%d", fields[i].Name, fields[i].ID)
-			}
-		}
 		// Partition field ids are their own space: keep them clear of columns'.
 		fields[i].ID += partitionIDBase
 	}

@@ -192,3 +192,23 @@ func lineage(t *metadata.Table, from *int64, to int64) ([]*metadata.Snapshot, er
 	}
 	return out, nil
 }
+
+// Entries yields the entries of manifests in order, with deleted also those of
+// StatusDeleted. opts as for LiveFiles; KeepManifest and the choice of kinds are
+// the caller's business here.
+func Entries(ctx context.Context, store objstore.Store, t *metadata.Table, files []*manifest.File, deleted bool, opts *LiveOptions) iter.Seq2[*manifest.Entry, error] {
+	o := opts.withDefaults()
+	return func(yield func(*manifest.Entry, error) bool) {
+		for entries, err := range newSource(store, t, o.Cache).readMany(ctx, files, o, deleted) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, e := range entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}

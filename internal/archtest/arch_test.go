@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"deletes", "catalog/*"},
 	{"deletes/keyindex"},
 	{"internal/upsert", "scan", "internal/fsck"},
-	{"table"},
+	{"table", "inspect"},
 	{"compaction", "cdc"},
 	{"cdc/*"},
 	{"bench"},

@@ -204,5 +204,6 @@ func TestSpark(t *testing.T) {
 	t.Run("evolution", func(t *testing.T) { s.testEvolution(t) })
 	t.Run("deletes", func(t *testing.T) { s.testDeletes(t) })
 	t.Run("wide", func(t *testing.T) { s.testWide(t) })
+	t.Run("inspect", func(t *testing.T) { s.testInspect(t) })
 	t.Run("rounds", func(t *testing.T) { s.testRounds(t) })
 }
