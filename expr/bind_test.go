@@ -118,13 +118,13 @@ func TestBindErrors(t *testing.T) {
 		"mixed = 1":        "Mixed",
 		"st = 1":           "cannot be compared",
 		"li.element = 1":   "inside a list or map",
-		"i = 'abc'":        "column i",
-		"dt = 5":           "column dt",
-		"dt = '2026-13-1'": "column dt",
+		"i = 'abc'":        "column i: 'abc' is no int: give a number such as 42",
+		"dt = 5":           "column dt: 5 is no date: give a date such as '2026-01-31'",
+		"dt = '2026-13-1'": "column dt: '2026-13-1' is no date",
 		"i LIKE 'a%'":      "needs a string column",
 		"i IS NAN":         "needs float or double",
-		"b = 5":            "column b",
-		"s = 5":            "column s",
+		"b = 5":            "column b: 5 is no boolean: give true or false",
+		"s = 5":            "column s: 5 is no string: give a text in single quotes",
 		"i":                "column i",
 	}
 	for in, want := range cases {

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/big"
 	"reflect"
@@ -41,7 +42,47 @@ func convert(o op, t schema.Type, v any) (op, any, error) {
 			}
 		}
 	}
-	return 0, nil, err
+	return 0, nil, fmt.Errorf("%s is no %s: give %s (%w)", quoted(v), t, expected(t), err)
+}
+
+// quoted shows a literal as it is written in a condition, shortened.
+func quoted(v any) string {
+	s, text := v.(string)
+	if !text {
+		s = fmt.Sprint(v)
+	}
+	if r := []rune(s); len(r) > 40 {
+		s = string(r[:40]) + "…"
+	}
+	if text {
+		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	}
+	return s
+}
+
+// expected says what literals of a type look like.
+func expected(t schema.Type) string {
+	switch t.Kind {
+	case schema.KindBoolean:
+		return "true or false"
+	case schema.KindInt, schema.KindLong:
+		return "a number such as 42"
+	case schema.KindFloat, schema.KindDouble, schema.KindDecimal:
+		return "a number such as 12.5"
+	case schema.KindDate:
+		return "a date such as '2026-01-31'"
+	case schema.KindTime:
+		return "a time such as '12:34:56.000001'"
+	case schema.KindTimestamp, schema.KindTimestampNs:
+		return "a timestamp such as '2026-01-31T12:34:56'"
+	case schema.KindTimestampTz, schema.KindTimestampTzNs:
+		return "a timestamp such as '2026-01-31T12:34:56+00:00'"
+	case schema.KindUUID:
+		return "a uuid such as 'f79c3e09-677c-4bbd-a479-3f349cb785e7'"
+	case schema.KindFixed, schema.KindBinary:
+		return "bytes in hexadecimal such as '00ff'"
+	}
+	return "a text in single quotes"
 }
 
 // exactNumber returns a literal as a fraction; for infinities and NaN, which
