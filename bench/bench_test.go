@@ -18,6 +18,7 @@ func BenchmarkW4(b *testing.B)  { benchmark(b, "W4") }
 func BenchmarkW5(b *testing.B)  { benchmark(b, "W5") }
 func BenchmarkW7(b *testing.B)  { benchmark(b, "W7") }
 func BenchmarkW8(b *testing.B)  { benchmark(b, "W8") }
+func BenchmarkW10(b *testing.B) { benchmark(b, "W10") }
 func BenchmarkW13(b *testing.B) { benchmark(b, "W13") }
 func BenchmarkW6(b *testing.B)  { benchmark(b, "W6") }
 func BenchmarkW12(b *testing.B) { benchmark(b, "W12") }
@@ -67,6 +68,7 @@ func TestWorkloads(t *testing.T) {
 		{"W6", 0.02, 4},
 		{"W7", 0.02, 3},
 		{"W8", 0.05, 14},
+		{"W10", 0.05, len(CompactionCases())},
 		{"W13", 0.05, 2},
 		{"W12/synthetic", 0.05, 1},
 	} {

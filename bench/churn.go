@@ -26,6 +26,11 @@ func (o *Options) newChurn(ctx context.Context, name string, rows int64, version
 	if err != nil {
 		return nil, err
 	}
+	return l.newChurn(ctx, rows, version, encoding)
+}
+
+// newChurn makes the table in l, which it closes when it fails.
+func (l *lake) newChurn(ctx context.Context, rows int64, version int, encoding table.Encoding) (*churn, error) {
 	d := R6(0)
 	t, err := l.create(ctx, d, &table.CreateOptions{Key: []string{"id"}, FormatVersion: version})
 	if err != nil {

@@ -46,8 +46,8 @@ type Options struct {
 	// it they are applied part by part.
 	MemoryBudget int64
 	// SpliceBytes is the size from which row groups that no delete touches are
-	// copied as they are, if they fit; smaller ones are joined. Default 8 MiB,
-	// negative never copies.
+	// copied as they are, if they fit; smaller ones are joined, unless they have
+	// 65,536 rows (SpliceRows). Default 8 MiB, negative never copies.
 	SpliceBytes int64
 	// Share of the time, from 0 to 1, that reading and writing files may take, and
 	// with them the CPU time they cost; default 1. Commits are never held up.
@@ -61,6 +61,10 @@ type Options struct {
 
 	pace *pacer // of a Runner, over all its rounds
 }
+
+// SpliceRows is how many rows make a row group worth copying as it is whatever its
+// size: more to a group save readers nothing.
+const SpliceRows = 1 << 16
 
 // Event tells what a run has just done.
 type Event struct {

@@ -33,7 +33,7 @@ type section struct {
 func (r *laneRun) sections(ctx context.Context, i int) (*parquetfile.File, []section, *deletes.Positions, error) {
 	task := r.lane.Files[i]
 	df := task.Data.File
-	if !r.mayCopy || df.Format != manifest.FormatParquet || df.FileSize < r.o.SpliceBytes {
+	if !r.mayCopy || df.Format != manifest.FormatParquet || df.FileSize < r.o.SpliceBytes && df.RecordCount < SpliceRows {
 		return nil, nil, nil, nil
 	}
 	o, err := r.entry.Store.Open(ctx, df.Path)
@@ -85,7 +85,7 @@ func (r *laneRun) fitting(f *parquetfile.File, df *manifest.DataFile) ([]bool, e
 			return nil, nil // sections are told apart by where they begin
 		}
 		last = groups[g].Offset
-		if groups[g].Rows == 0 || !r.goodSize(groups[g].Size) {
+		if groups[g].Rows == 0 || !r.goodSize(groups[g].Size, groups[g].Rows) {
 			continue
 		}
 		n, err := r.w.SpliceableBytes(f, g, r.spliceOptions(df))
@@ -103,8 +103,8 @@ func (r *laneRun) fitting(f *parquetfile.File, df *manifest.DataFile) ([]bool, e
 
 // goodSize reports whether a row group can be copied without making row groups
 // too small, or files too large: at most one and a half times the target.
-func (r *laneRun) goodSize(size int64) bool {
-	return size >= r.o.SpliceBytes && (size <= r.o.TargetFileBytes/2 || size >= r.o.MinFileBytes && size <= r.o.MaxFileBytes)
+func (r *laneRun) goodSize(size, rows int64) bool {
+	return (size >= r.o.SpliceBytes || rows >= SpliceRows) && (size <= r.o.TargetFileBytes/2 || size >= r.o.MinFileBytes && size <= r.o.MaxFileBytes)
 }
 
 func (r *laneRun) cut(f *parquetfile.File, task scan.FileTask, fit []bool, dead *deletes.Positions) []section {

@@ -27,6 +27,12 @@ func runRival(ctx context.Context, m measurement, o *bench.Options) (bench.Resul
 		return rivalAppend(ctx, m.Case, o)
 	case "W2":
 		return rivalUpsert(ctx, m.Case, o)
+	case "W10":
+		for _, c := range bench.CompactionCases() {
+			if c.Name == m.Case {
+				return rivalCompact(ctx, c, o)
+			}
+		}
 	case "W6":
 		for _, c := range bench.ScanCases() {
 			if c.Name == m.Case {

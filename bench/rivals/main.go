@@ -98,6 +98,13 @@ func (m measurement) run(ctx context.Context) (bench.Result, error) {
 	if m.System == icebergGo {
 		return runRival(ctx, m, opts)
 	}
+	if m.System == sparkSystem {
+		for _, c := range bench.CompactionCases() {
+			if c.Name == m.Case {
+				return sparkCompact(ctx, c, opts)
+			}
+		}
+	}
 	rs, err := bench.Run(ctx, []string{m.Workload + "/" + m.Case}, opts)
 	if err != nil {
 		return bench.Result{}, err
@@ -214,6 +221,12 @@ func (r *run) plan() []*outcome {
 		add("W2", c+"-equality", "", frazil, icebergGo)
 	}
 	add("W2", rivalDelete, "", icebergGo)
+	for _, c := range bench.CompactionCases() {
+		add("W10", c.Name, "", frazil, icebergGo)
+		if sparkHome() != "" {
+			add("W10", c.Name, "", sparkSystem)
+		}
+	}
 	for _, c := range bench.ScanCases() {
 		add("W6", c.Name, r.tables(frazil), frazil, icebergGo)
 		if r.wantsCase("W6", c.Name) {

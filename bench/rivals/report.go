@@ -63,7 +63,7 @@ func (r *run) report() error {
 		time.Now().UTC().Format("2006-01-02"), processor(), runtime.NumCPU(), runtime.Version(), r.size, r.rounds)
 	fmt.Fprintf(&md, "iceberg-go %s. CPU is user plus system time; making the input is not in it. Ratios are CPU over Frazil's: above 1 Frazil uses less.\n",
 		version("github.com/apache/iceberg-go"))
-	for _, workload := range []string{"W1", "W2", "W6"} {
+	for _, workload := range []string{"W1", "W2", "W6", "W10"} {
 		if !r.wants(workload) {
 			continue
 		}
@@ -113,6 +113,10 @@ var titles = map[string]string{
 		"iceberg-go has no upsert: -equality writes the equality deletes and the rows of the last state of each key as a row delta, " +
 		"with the caller's own reduction to last states (a Go map) counted; " + rivalDelete + " is one commit of Transaction.Delete with an IN of 100,000 literals, merge-on-read, and an append. " +
 		"It has nothing to compare with mix2's deletion vectors. Final rows are checked by their sums. The column scan is a full scan afterwards over one of the clean base, CPU per row.",
+	"W10": "W10 compaction\n\nTables that Frazil wrote, the same for all: half a million rows after ten rounds of upserts of a fifth (deletion vectors, position deletes, equality deletes); " +
+		"two million with a tenth deleted by equality over 200 commits, of which Frazil turns the deletes to positions (w5) or rewrites the file as the others do (w5-rewrite); " +
+		"a million rows out of 300 commits as Flink makes them; eight files to be joined. Rows are those of the files before. " +
+		"Spark is warm, one JVM of two threads, its start not counted.",
 	"W6": "W6 scan\n\nTo Arrow batches, 20 Zstandard files: all columns, two, a filter that keeps 1 % spread over all pages, one row by id with ids shuffled (per look-up, table opened afresh). " +
 		"Each engine reads the table that it wrote; \"Frazil's table\" is the one that Frazil wrote.",
 }
