@@ -204,6 +204,8 @@ func TestSpark(t *testing.T) {
 	t.Run("evolution", func(t *testing.T) { s.testEvolution(t) })
 	t.Run("deletes", func(t *testing.T) { s.testDeletes(t) })
 	t.Run("wide", func(t *testing.T) { s.testWide(t) })
+	t.Run("upgrade", func(t *testing.T) { s.testUpgrade(t) })
+	t.Run("beside", func(t *testing.T) { s.testBeside(t) })
 	t.Run("inspect", func(t *testing.T) { s.testInspect(t) })
 	t.Run("rounds", func(t *testing.T) { s.testRounds(t) })
 }
