@@ -90,6 +90,7 @@ func Workloads() []Workload {
 		{"W7", "deletes: scan with a tenth of the rows deleted", W7},
 		{"W8", "plan: scans of tables of very many files", W8},
 		{"W10", "compaction: tables of W4, W5 and Flink's habits, and files to be joined", W10},
+		{"W10b", "background compaction: a writer of 200,000 upserts a second beside the runner", W10b},
 		{"W12", "ingest: a recorded Debezium stream, from text to commit", W12},
 		{"W13", "look-up: single rows by key", W13},
 	}

@@ -11,17 +11,18 @@ import (
 )
 
 // Every workload runs at small size as a benchmark: go test -bench W6 ./bench.
-func BenchmarkW1(b *testing.B)  { benchmark(b, "W1") }
-func BenchmarkW2(b *testing.B)  { benchmark(b, "W2") }
-func BenchmarkW3(b *testing.B)  { benchmark(b, "W3") }
-func BenchmarkW4(b *testing.B)  { benchmark(b, "W4") }
-func BenchmarkW5(b *testing.B)  { benchmark(b, "W5") }
-func BenchmarkW7(b *testing.B)  { benchmark(b, "W7") }
-func BenchmarkW8(b *testing.B)  { benchmark(b, "W8") }
-func BenchmarkW10(b *testing.B) { benchmark(b, "W10") }
-func BenchmarkW13(b *testing.B) { benchmark(b, "W13") }
-func BenchmarkW6(b *testing.B)  { benchmark(b, "W6") }
-func BenchmarkW12(b *testing.B) { benchmark(b, "W12") }
+func BenchmarkW1(b *testing.B)   { benchmark(b, "W1") }
+func BenchmarkW2(b *testing.B)   { benchmark(b, "W2") }
+func BenchmarkW3(b *testing.B)   { benchmark(b, "W3") }
+func BenchmarkW4(b *testing.B)   { benchmark(b, "W4") }
+func BenchmarkW5(b *testing.B)   { benchmark(b, "W5") }
+func BenchmarkW6(b *testing.B)   { benchmark(b, "W6") }
+func BenchmarkW7(b *testing.B)   { benchmark(b, "W7") }
+func BenchmarkW8(b *testing.B)   { benchmark(b, "W8") }
+func BenchmarkW10(b *testing.B)  { benchmark(b, "W10") }
+func BenchmarkW10b(b *testing.B) { benchmark(b, "W10b") }
+func BenchmarkW12(b *testing.B)  { benchmark(b, "W12") }
+func BenchmarkW13(b *testing.B)  { benchmark(b, "W13") }
 
 // benchmark reports CPU per row of each case. FRAZIL_BENCH_SIZE=full runs the
 // full size, FRAZIL_BENCH_CASE one case.
@@ -70,6 +71,7 @@ func TestWorkloads(t *testing.T) {
 		{"W8", 0.05, 14},
 		{"W10", 0.05, len(CompactionCases())},
 		{"W13", 0.05, 2},
+		{"W10b", 0.02, 3},
 		{"W12/synthetic", 0.05, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -195,7 +195,7 @@ func TestRunnerPressure(t *testing.T) {
 	}
 	rt.r.Resume()
 	w.compact(nil) // by hand
-	for range 3 { // looks that were due before may come first
+	for range 3 {  // looks that were due before may come first
 		rt.r.Wake()
 		rt.until("idle")
 	}
