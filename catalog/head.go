@@ -50,6 +50,17 @@ func versionOf(name string) (int64, bool) {
 	return parseVersion(digits)
 }
 
+// PreviousVersion returns the location of the version before that of a metadata
+// file of Files, whether or not it exists; ok is false for the first version and
+// for files of other catalogs.
+func PreviousVersion(metadataLocation string) (uri string, ok bool) {
+	n, ok := versionOf(fileName(metadataLocation))
+	if !ok || n == 1 {
+		return "", false
+	}
+	return versionURI(tableDir(metadataLocation), n-1), true
+}
+
 // parseVersion reads a positive number as it is written here.
 func parseVersion(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)

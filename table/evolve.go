@@ -42,6 +42,7 @@ func (t *Table) Evolve(ctx context.Context, change func(e *schema.Evolution) err
 		entry, err := t.evolveOnce(ctx, base, change, opts)
 		if err == nil {
 			t.setEntry(entry)
+			t.trimMetadata(ctx, base, entry)
 			return nil
 		}
 		if !t.retryable(ctx, base, err) || attempt == 20 {
@@ -260,6 +261,7 @@ func (t *Table) update(ctx context.Context, what string, updates []metadata.Upda
 		})
 		if err == nil {
 			t.setEntry(entry)
+			t.trimMetadata(ctx, base, entry)
 			return nil
 		}
 		if !t.retryable(ctx, base, err) || attempt == 20 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/objstore"
+	"github.com/frazildb/frazil/objstore/faultstore"
 	"github.com/frazildb/frazil/schema"
 	"github.com/frazildb/frazil/table"
 )
@@ -61,5 +62,41 @@ func TestBoundedLitter(t *testing.T) {
 	n, err := tab.Scan(nil).Count(ctx)
 	if err != nil || n != 3 {
 		t.Errorf("%d rows, %v", n, err)
+	}
+}
+
+// TestVersionsHaveNoGap: metadata files that an interrupted trim left go with the
+// next, oldest first, so that a version hint as old as one of them still leads to
+// the newest.
+func TestVersionsHaveNoGap(t *testing.T) {
+	ctx := t.Context()
+	fs := faultstore.New(objstore.NewMemory("mem://gaps"), nil)
+	cat := catalog.NewFiles(fs, nil)
+	tab, err := table.Create(ctx, cat, "g.t", schema.MustNew(schema.Field{Name: "id", Type: schema.Long}), &table.CreateOptions{
+		Properties: map[string]string{"write.metadata.previous-versions-max": "2"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 12 {
+		if i >= 3 && i < 6 { // nothing can be deleted for a while
+			fs.Arm(&faultstore.Plan{Rate: 1, Modes: []faultstore.Mode{faultstore.Before}, Ops: []faultstore.Op{faultstore.OpDelete}})
+		} else {
+			fs.Arm(nil)
+		}
+		if err := tab.SetProperties(ctx, map[string]string{"i": fmt.Sprint(i)}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := objstore.Join(tab.Metadata().Location, "metadata")
+	var left []string
+	for info, err := range fs.ListDir(ctx, dir) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = append(left, strings.TrimPrefix(info.URI, dir+"/"))
+	}
+	if got, want := fmt.Sprint(left), "[v11.metadata.json v12.metadata.json v13.metadata.json version-hint.text]"; got != want {
+		t.Errorf("left are %s, want %s", got, want)
 	}
 }
