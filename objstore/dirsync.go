@@ -14,6 +14,9 @@ import (
 type dirSyncer struct {
 	// syncFile and syncDir are fsync; tests make them fail.
 	syncFile, syncDir func(*os.File) error
+	// hook, when not nil, is in charge of every change of the file system: it calls
+	// run, or fails. Tests see crashes and full disks through it.
+	hook func(op fileOp, run func() error) error
 
 	mu struct {
 		sync.Mutex
@@ -22,6 +25,24 @@ type dirSyncer struct {
 		// found out, so the store takes no more durable writes.
 		err error
 	}
+}
+
+// fileOp is a change of the file system.
+type fileOp struct {
+	// kind is create, write, fsync, link, rename, remove, mkdir, rmdir or syncdir.
+	kind string
+	// path of what is changed, below the root; to is the new name of a link or
+	// rename.
+	path, to string
+	data     []byte // of a write
+}
+
+// do makes a change.
+func (s *dirSyncer) do(op fileOp, run func() error) error {
+	if s.hook == nil {
+		return run()
+	}
+	return s.hook(op, run)
 }
 
 // maxDirs bounds the directories remembered; forgetting costs only syncs.
@@ -97,7 +118,8 @@ func (s *dirSyncer) ensure(root *os.Root, dir string, durable bool) error {
 	if err := s.ensure(root, up, durable); err != nil {
 		return err
 	}
-	if err := root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	err := s.do(fileOp{kind: "mkdir", path: dir}, func() error { return root.Mkdir(dir, 0o755) })
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	if !durable {
@@ -140,7 +162,7 @@ func (s *dirSyncer) sync(f *os.File, dir string) error {
 		d.started++
 		number := d.started
 		d.Unlock()
-		err := s.syncDir(f)
+		err := s.do(fileOp{kind: "syncdir", path: dir}, func() error { return s.syncDir(f) })
 		d.Lock()
 		d.running = false
 		if err != nil {

@@ -258,7 +258,7 @@ func (l *local) remove(root *os.Root, name string) error {
 	if fi.IsDir() {
 		return fmt.Errorf("it is a directory: %w", fs.ErrNotExist)
 	}
-	return sub.Remove(base(name))
+	return l.sync.do(fileOp{kind: "remove", path: name}, func() error { return sub.Remove(base(name)) })
 }
 
 // prune removes dir and the directories above it as long as they are empty, so
@@ -266,7 +266,7 @@ func (l *local) remove(root *os.Root, name string) error {
 // either has a temporary in it, which keeps it, or makes it again.
 func (l *local) prune(root *os.Root, dir string) {
 	for ; dir != ""; dir = parent(dir) {
-		if root.Remove(dir) != nil {
+		if l.sync.do(fileOp{kind: "rmdir", path: dir}, func() error { return root.Remove(dir) }) != nil {
 			return
 		}
 		l.sync.forget(dir)

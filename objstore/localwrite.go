@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 	"time"
 )
@@ -51,7 +52,7 @@ func (l *local) Put(ctx context.Context, uri string, data []byte, opts *PutOptio
 	if err != nil {
 		return wrap("put", uri, err)
 	}
-	if _, err := w.f.Write(data); err != nil {
+	if _, err := (tempFile{w}).Write(data); err != nil {
 		w.Abort()
 		return wrap("put", uri, err)
 	}
@@ -66,7 +67,7 @@ func (l *local) Create(ctx context.Context, uri string, opts *PutOptions) (Write
 	if err != nil {
 		return nil, wrap("create", uri, err)
 	}
-	w.buf = bufio.NewWriterSize(w.f, writeBuffer)
+	w.buf = bufio.NewWriterSize(tempFile{w}, writeBuffer)
 	return w, nil
 }
 
@@ -123,7 +124,11 @@ func (w *localWriter) open() error {
 		}
 	}
 	temp := tempPrefix + randomHex() + tempSuffix
-	f, err := sub.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	var f *os.File
+	err = w.l.sync.do(fileOp{kind: "create", path: path.Join(dir, temp)}, func() (err error) {
+		f, err = sub.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
 	if err != nil {
 		closeSub(w.root, sub)
 		return err
@@ -138,6 +143,25 @@ func (w *localWriter) open() error {
 		}
 	}
 	return nil
+}
+
+// tempFile writes to the temporary.
+type tempFile struct{ w *localWriter }
+
+func (t tempFile) Write(p []byte) (n int, err error) {
+	err = t.w.l.sync.do(fileOp{kind: "write", path: t.w.tempName(), data: p}, func() (err error) {
+		n, err = t.w.f.Write(p)
+		return err
+	})
+	return n, err
+}
+
+// tempName is the path of the temporary.
+func (w *localWriter) tempName() string { return path.Join(parent(w.name), w.temp) }
+
+// removeTemp removes the temporary.
+func (w *localWriter) removeTemp() error {
+	return w.l.sync.do(fileOp{kind: "remove", path: w.tempName()}, func() error { return w.sub.Remove(w.temp) })
 }
 
 func (w *localWriter) Write(p []byte) (int, error) {
@@ -173,7 +197,7 @@ func (w *localWriter) Abort() error {
 		return nil
 	}
 	w.f.Close()
-	err := w.sub.Remove(w.temp)
+	err := w.removeTemp()
 	w.end()
 	w.l.prune(w.root, parent(w.name))
 	if err != nil {
@@ -207,7 +231,7 @@ func (w *localWriter) publish() error {
 		err = w.replace(name)
 	}
 	if err != nil || w.opts.IfAbsent {
-		w.sub.Remove(w.temp) // if this fails the temporary is swept some day
+		_ = w.removeTemp() // if this fails the temporary is swept some day
 	}
 	if err != nil {
 		return err
@@ -238,7 +262,8 @@ func (w *localWriter) finish() error {
 		return err
 	}
 	if !w.opts.Volatile && !w.l.opts.NoSync {
-		if err := w.l.sync.syncFile(w.f); err != nil {
+		err := w.l.sync.do(fileOp{kind: "fsync", path: w.tempName()}, func() error { return w.l.sync.syncFile(w.f) })
+		if err != nil {
 			return fmt.Errorf("fsync: %w", err)
 		}
 	}
@@ -250,7 +275,7 @@ func (w *localWriter) finish() error {
 
 // link names the temporary if nothing has that name.
 func (w *localWriter) link(name string) error {
-	err := w.sub.Link(w.temp, name)
+	err := w.l.sync.do(fileOp{kind: "link", path: w.tempName(), to: w.name}, func() error { return w.sub.Link(w.temp, name) })
 	if err == nil {
 		return nil
 	}
@@ -287,5 +312,5 @@ func (w *localWriter) replace(name string) error {
 			return fmt.Errorf("%w: version is %s, not %s", ErrMismatch, have, w.opts.IfMatch)
 		}
 	}
-	return w.sub.Rename(w.temp, name)
+	return w.l.sync.do(fileOp{kind: "rename", path: w.tempName(), to: w.name}, func() error { return w.sub.Rename(w.temp, name) })
 }

@@ -42,6 +42,8 @@ type world struct {
 	tab   *table.Table // nil in an empty world
 	now   time.Time
 	seed  uint64
+	// opened counts the tables opened, each of which has random numbers of its own.
+	opened uint64
 }
 
 // newWorld returns a process on top of inner, with a clock and random numbers of
@@ -55,7 +57,8 @@ func newWorld(t testing.TB, inner objstore.Store, seed uint64) *world {
 
 func (w *world) options() *table.Options {
 	var mu sync.Mutex
-	r := rand.New(rand.NewPCG(w.seed, 2))
+	w.opened++
+	r := rand.New(rand.NewPCG(w.seed, 2+w.opened))
 	return &table.Options{
 		Clock: func() time.Time {
 			mu.Lock()
