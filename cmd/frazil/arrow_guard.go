@@ -5,10 +5,41 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
 // maxArrowMetadata bounds the metadata of an Arrow message, in bytes.
 const maxArrowMetadata = 64 << 20
+
+// boundedAllocator refuses, by a panic that the reader recovers from, to allocate
+// what only a malformed file can ask for: lengths are taken from the file.
+type boundedAllocator struct {
+	memory.Allocator
+	limit int
+}
+
+// newBoundedAllocator admits what compressed buffers of a file of some size may
+// hold.
+func newBoundedAllocator(size int64) boundedAllocator {
+	return boundedAllocator{memory.DefaultAllocator, int(max(256<<20, 200*size))}
+}
+
+func (a boundedAllocator) check(size int) {
+	if size > a.limit {
+		panic(fmt.Sprintf("a buffer of %d bytes is claimed", size))
+	}
+}
+
+func (a boundedAllocator) Allocate(size int) []byte {
+	a.check(size)
+	return a.Allocator.Allocate(size)
+}
+
+func (a boundedAllocator) Reallocate(size int, b []byte) []byte {
+	a.check(size)
+	return a.Allocator.Reallocate(size, b)
+}
 
 var errArrowSchema = errors.New("malformed Arrow schema")
 

@@ -143,11 +143,16 @@ func (f *columnarFile) openArrow(path string) (err error) {
 	if err := checkArrow(file, string(magic[:n]) == "ARROW1"); err != nil {
 		return err
 	}
+	st, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	limits := []ipc.Option{ipc.WithBodySizeLimit(max(st.Size(), 1)), ipc.WithAllocator(newBoundedAllocator(st.Size()))}
 	var as *arrow.Schema
 	var next func() (arrow.RecordBatch, error)
 	var closeReader func()
 	if string(magic[:n]) == "ARROW1" {
-		r, err := ipc.NewFileReader(file)
+		r, err := ipc.NewFileReader(file, limits...)
 		if err != nil {
 			return fmt.Errorf("malformed Arrow file: %w", err)
 		}
@@ -160,7 +165,7 @@ func (f *columnarFile) openArrow(path string) (err error) {
 			return r.RecordBatchAt(i - 1)
 		}
 	} else {
-		r, err := ipc.NewReader(file)
+		r, err := ipc.NewReader(file, limits...)
 		if err != nil {
 			return fmt.Errorf("malformed Arrow stream: %w", err)
 		}
