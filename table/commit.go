@@ -272,6 +272,7 @@ func (c *commit) succeed(ctx context.Context, base, entry *catalog.Entry, attemp
 	snap := entry.Metadata.Snapshot(c.id)
 	if c.resolver != nil {
 		c.resolver.tellIndex(snap)
+		c.resolver.tellFresh(snap)
 	}
 	c.t.tell(CommitInfo{Table: c.t.Name(), Snapshot: snap, Attempts: attempts, Duration: c.t.opts.Clock().Sub(c.started), Keys: c.decisions})
 	if len(c.expired) > 0 {

@@ -66,18 +66,25 @@ func (c *commit) countKeys(equality bool) {
 	r, d := c.resolver, &c.decisions
 	keys := int64(r.latest.Len())
 	if !r.several {
-		keys = int64(len(r.digests()))
+		keys = countOf(r.keys)
 	}
 	for _, n := range r.bag {
 		keys += int64(n)
 	}
 	late := int64(len(r.lateKeys()))
 	if equality {
-		d.Equality = keys
+		d.Equality = countOf(r.asked)
 	}
 	d.Absent = max(0, keys-late-d.Position-d.Vector-d.WithFile-d.Equality)
 	d.Late = late + r.lateSets
 	for _, s := range c.staged {
 		d.Late += s.late
 	}
+}
+
+func countOf(keys []stagedKeys) (n int64) {
+	for _, k := range keys {
+		n += int64(len(k.digests))
+	}
+	return n
 }

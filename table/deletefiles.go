@@ -66,7 +66,7 @@ func (c *commit) resolveChanges(ctx context.Context, base *catalog.Entry, head *
 	}
 	equality = equality && head != nil && !r.truncate
 	c.countKeys(equality)
-	if equality {
+	if equality && len(r.asked) > 0 {
 		eq, err := c.writeEquality(ctx, base)
 		if err != nil {
 			return ch, err
@@ -234,7 +234,7 @@ func (c *commit) equalityParts(m *metadata.Table, keySchema *schema.Schema) ([][
 	spec := m.DefaultSpec()
 	if spec.IsUnpartitioned() {
 		var all []arrow.RecordBatch
-		for _, k := range c.resolver.keys {
+		for _, k := range c.resolver.asked {
 			all = append(all, k.batch)
 		}
 		return [][]arrow.RecordBatch{all}, nil, nil
@@ -244,7 +244,7 @@ func (c *commit) equalityParts(m *metadata.Table, keySchema *schema.Schema) ([][
 		return nil, nil, err
 	}
 	var parts [][]arrow.RecordBatch
-	for _, k := range c.resolver.keys {
+	for _, k := range c.resolver.asked {
 		routes, err := router.Route(k.batch, nil)
 		if err != nil {
 			return nil, nil, err

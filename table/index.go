@@ -47,8 +47,9 @@ const hashVersion = 1
 
 // useIndex sets the index of the commit. A table without a key has none.
 func (r *resolver) useIndex(index KeyIndex, branch string, m *metadata.Table) {
+	r.branch = branch
 	if len(m.CurrentSchema().IdentifierFieldIDs) > 0 {
-		r.index, r.branch = index, branch
+		r.index = index
 	}
 }
 
@@ -94,7 +95,7 @@ func (r *resolver) askIndex(ctx context.Context, live []*manifest.Entry) ([]bool
 		files[i] = deletes.IndexFile{Path: e.File.Path, Sequence: e.FileSequenceNumber}
 	}
 	rows := make([][]int64, len(files))
-	covered, err := r.index.Find(ctx, r.at, files, r.digests(), func(file int, pos int64) { rows[file] = append(rows[file], pos) })
+	covered, err := r.index.Find(ctx, r.at, files, digestsOf(r.asked), func(file int, pos int64) { rows[file] = append(rows[file], pos) })
 	if err != nil {
 		return nil, err
 	}
@@ -116,18 +117,18 @@ func (r *resolver) askIndex(ctx context.Context, live []*manifest.Entry) ([]bool
 	return covered, nil
 }
 
-// digests returns the digests of all keys, which must not be changed. With
-// several sets a key may be there twice.
-func (r *resolver) digests() []deletes.Digest {
-	if len(r.keys) == 1 {
-		return r.keys[0].digests
+// digestsOf returns the digests of keys, which must not be changed. With several
+// sets a key may be there twice.
+func digestsOf(keys []stagedKeys) []deletes.Digest {
+	if len(keys) == 1 {
+		return keys[0].digests
 	}
 	n := 0
-	for _, k := range r.keys {
+	for _, k := range keys {
 		n += len(k.digests)
 	}
 	out := make([]deletes.Digest, 0, n)
-	for _, k := range r.keys {
+	for _, k := range keys {
 		out = append(out, k.digests...)
 	}
 	return out
@@ -244,7 +245,7 @@ func (r *resolver) tellIndex(snap *metadata.Snapshot) {
 			}
 		}
 	default:
-		c.Keys = r.digests()
+		c.Keys = digestsOf(r.keys)
 		c.Places = make([]deletes.IndexPlace, 0, len(c.Keys))
 		for _, k := range r.keys {
 			for _, loc := range k.locs {

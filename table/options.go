@@ -27,6 +27,11 @@ type Options struct {
 	// Cache keeps decoded manifests over commits and scans; default one of
 	// 128 MiB per table.
 	Cache *snapshot.Cache
+	// KeyFilterBudget bounds the memory, in bytes, of the filter that spares
+	// look-ups of new keys while a table has only commits of this open table,
+	// about 2.5 bytes a key; past it keys are looked up. Default 256 MiB, 100
+	// million keys; negative is no filter.
+	KeyFilterBudget int64
 	// Logger receives what happens beside the main path (retries, cleanup that
 	// failed); default none.
 	Logger *slog.Logger

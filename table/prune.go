@@ -25,7 +25,7 @@ type pruner struct {
 }
 
 func (r *resolver) newPruner(m *metadata.Table) (*pruner, error) {
-	p := &pruner{fields: r.fields, keys: r.keys, tuples: map[int]map[string]bool{}, specs: map[int]partition.Spec{}}
+	p := &pruner{fields: r.fields, keys: r.asked, tuples: map[int]map[string]bool{}, specs: map[int]partition.Spec{}}
 	if len(r.bag) > 0 {
 		return p, nil // rows of all columns: nothing to go by but the deletes' digests
 	}

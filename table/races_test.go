@@ -166,6 +166,27 @@ var races = []struct {
 		want: "1=ours 2=ours 3=a 4=ours 9=x",
 	},
 	{
+		name: "a rival inserts a key that the filter had ruled out (U3)", check: "filter of the table's own head",
+		run: func(r *race) {
+			r.cat.before = func() { r.put(r.rival, nil, "9=rival", "8=rival") }
+			r.put(r.ours, nil, "9=ours", "2=ours")
+		},
+		want: "1=a 2=ours 3=a 4=a 8=rival 9=ours",
+	},
+	{
+		name: "the same with equality deletes (U3)", check: "filter of the table's own head",
+		run: func(r *race) {
+			r.cat.before = func() { r.put(r.rival, nil, "9=rival", "8=rival") }
+			w, err := r.ours.NewWriter(&table.WriterOptions{Encoding: table.EncodingEquality})
+			r.must(err)
+			defer w.Close()
+			r.change(w, "9=ours", "9=again", "2=ours", "7=new", "7")
+			_, err = w.Commit(r.ctx, nil)
+			r.must(err)
+		},
+		want: "1=a 2=ours 3=a 4=a 8=rival 9=again",
+	},
+	{
 		name: "one key in two staged sets", check: "keys across staged sets",
 		run: func(r *race) {
 			first, second := r.stage(r.ours, "7=first", "2=first"), r.stage(r.ours, "7=second", "3=second")

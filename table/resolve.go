@@ -35,10 +35,15 @@ type resolver struct {
 	stale  map[int]*deletes.Positions
 	gens   map[int]int // appended own files
 	keys   []stagedKeys
-	wanted upsert.KeyTable // digest → place in keys, encoded as Written(run, row); see want
-	bag    map[deletes.Digest]int
-	fields []schema.Field // what is read of a file: the key, or all columns
-	seed   uint64
+	// asked are the keys to be looked up in this attempt: all, or with fresh those
+	// that it does not rule out.
+	asked      []stagedKeys
+	fresh      *freshKeys
+	freshState *deletes.IndexState
+	wanted     upsert.KeyTable // digest → place in keys, encoded as Written(run, row); see want
+	bag        map[deletes.Digest]int
+	fields     []schema.Field // what is read of a file: the key, or all columns
+	seed       uint64
 
 	truncate bool
 	latest   upsert.KeyTable // digest → where its row is; only of several sets
@@ -219,6 +224,9 @@ func (r *resolver) want() {
 	}
 	for run, k := range r.keys {
 		for i, d := range k.digests {
+			if r.fresh != nil && !r.fresh.mayHave(d) {
+				continue
+			}
 			if r.order != nil && r.several && !bytes.Equal(k.orders[i], r.newest.Get(d)) {
 				continue // another set has a newer change of the key
 			}
@@ -244,9 +252,6 @@ func (r *resolver) kill(file int, p *deletes.Positions) {
 	r.stale[file] = p.Clone()
 }
 
-// empty reports whether the commit deletes nothing outside its own files.
-func (r *resolver) empty() bool { return len(r.keys) == 0 && len(r.bag) == 0 }
-
 // resolve returns the live files of base that lose rows. keep restricts it to
 // some files, nil is all.
 func (r *resolver) resolve(ctx context.Context, base *catalog.Entry, head *metadata.Snapshot, keep func(e *manifest.Entry) bool) ([]target, error) {
@@ -255,7 +260,10 @@ func (r *resolver) resolve(ctx context.Context, base *catalog.Entry, head *metad
 		r.at = r.indexState(base, head, r.branch)
 	}
 	r.live = nil
-	if r.empty() {
+	if err := r.askFresh(base, head); err != nil {
+		return nil, err
+	}
+	if len(r.asked) == 0 && len(r.bag) == 0 {
 		return nil, nil
 	}
 	r.forgetUndeleted(ctx, base, head)
@@ -321,7 +329,7 @@ func (r *resolver) lookInto(ctx context.Context, base *catalog.Entry, live []*ma
 				return err
 			}
 		}
-		if len(r.keys) > 0 && !known && !pruner.mayHold(e.File) {
+		if len(r.asked) > 0 && !known && !pruner.mayHold(e.File) {
 			continue
 		}
 		tasks = append(tasks, probe{

@@ -46,6 +46,8 @@ type Table struct {
 		commits []*pending
 	}
 
+	fresh freshKeys
+
 	mu struct {
 		sync.Mutex
 		entry     *catalog.Entry
