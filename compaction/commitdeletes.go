@@ -7,7 +7,6 @@ import (
 
 	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/manifest"
-	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/scan"
 	"github.com/frazildb/frazil/table"
@@ -20,7 +19,7 @@ func (a *attempt) writeDeletes(ctx context.Context) ([]*manifest.DataFile, error
 		return nil, nil
 	}
 	name := func(specID int, tuple partition.Tuple, suffix string) string {
-		uri := objstore.Join(table.DataDirectory(a.base.Entry, specID, tuple), a.t.NewUUID()+suffix)
+		uri := table.NewFile(a.base.Entry, specID, tuple, a.t.NewUUID()+suffix)
 		a.written = append(a.written, uri)
 		return uri
 	}

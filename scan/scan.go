@@ -80,7 +80,8 @@ type Options struct {
 	// Ordered delivers rows in plan order (by file, then position), the same on
 	// every run; else as they come.
 	Ordered bool
-	// TargetTaskBytes is the work a task is filled up to; default 128 MiB.
+	// TargetTaskBytes is the work a task is filled up to; default the property
+	// read.split.target-size, else 128 MiB.
 	TargetTaskBytes int64
 	Allocator       memory.Allocator
 }

@@ -357,6 +357,10 @@ func TestPlanPrunes(t *testing.T) {
 	if err != nil || len(p.Tasks) != 8 {
 		t.Errorf("%d tasks, %v", len(p.Tasks), err)
 	}
+	b.update(metadata.SetProperties{Properties: map[string]string{"read.split.target-size": "1"}})
+	if p, err = scan.New(b.source(), nil).Plan(context.Background()); err != nil || len(p.Tasks) != 8 {
+		t.Errorf("by property: %d tasks, %v", len(p.Tasks), err)
+	}
 }
 
 // Equality deletes past the budget are applied part by part.

@@ -44,7 +44,9 @@ func newView(src Source, o *Options) (*view, error) {
 		o.MemoryBudget = defaultMemoryBudget
 	}
 	if o.TargetTaskBytes <= 0 {
-		o.TargetTaskBytes = defaultTaskBytes
+		if o.TargetTaskBytes = t.PropertyInt("read.split.target-size", defaultTaskBytes); o.TargetTaskBytes <= 0 {
+			o.TargetTaskBytes = defaultTaskBytes
+		}
 	}
 	v := &view{src: src, opts: *o, mem: o.Allocator}
 	if v.mem == nil {

@@ -14,7 +14,6 @@ import (
 	"github.com/frazildb/frazil/internal/arrowsel"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
-	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/schema"
 	"github.com/frazildb/frazil/snapshot"
@@ -150,7 +149,7 @@ func (c *commit) writeDeletes(ctx context.Context, base *catalog.Entry, targets 
 }
 
 func (c *commit) newDeleteFile(base *catalog.Entry, dir, suffix string) string {
-	uri := objstore.Join(dataDirectory(base.Metadata), dir, c.t.opts.newUUID()+suffix)
+	uri := newFile(base.Metadata, dir, c.t.opts.newUUID()+suffix)
 	c.written = append(c.written, uri)
 	return uri
 }

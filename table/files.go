@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -92,8 +93,10 @@ func fileSettings(m *metadata.Table, o *WriterOptions) (fileOptions, error) {
 		RowGroupBytes: m.PropertyInt("write.parquet.row-group-size-bytes", 0),
 		PageBytes:     int(m.PropertyInt("write.parquet.page-size-bytes", 0)),
 		Level:         int(m.PropertyInt("write.parquet.compression-level", 0)),
-		KeyColumns:    m.CurrentSchema().IdentifierFieldIDs,
-		Metrics:       metricsModes(m),
+
+		DictionaryBytes: int(m.PropertyInt("write.parquet.dict-size-bytes", 0)),
+		KeyColumns:      keyColumns(m),
+		Metrics:         metricsModes(m),
 	}
 	if o.Codec != nil {
 		f.parquet.Codec = *o.Codec
@@ -106,6 +109,22 @@ func fileSettings(m *metadata.Table, o *WriterOptions) (fileOptions, error) {
 	}
 	f.parquet.Codec = codec
 	return f, nil
+}
+
+// keyColumns are the columns with bloom filters and small pages: the key's, and
+// those the property names.
+func keyColumns(m *metadata.Table) []int {
+	const prefix = "write.parquet.bloom-filter-enabled.column."
+	ids := slices.Clone(m.CurrentSchema().IdentifierFieldIDs)
+	for name, v := range m.Properties {
+		if column, ok := strings.CutPrefix(name, prefix); ok && v == "true" {
+			if f, ok := m.CurrentSchema().FieldByName(column); ok && !slices.Contains(ids, f.ID) {
+				ids = append(ids, f.ID)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // codecs are the values of write.parquet.compression-codec.
@@ -207,14 +226,14 @@ func (d *dataFiles) largest() *openFile {
 
 func (d *dataFiles) begin(ctx context.Context, part int32) (*openFile, error) {
 	var tuple partition.Tuple
-	dir := dataDirectory(d.entry.Metadata)
+	dir := ""
 	if d.router != nil {
 		if tuple = d.tuple; tuple == nil {
 			tuple = d.router.Tuple(part)
 		}
-		dir = objstore.Join(dir, d.spec.Path(d.schema, tuple))
+		dir = d.spec.Path(d.schema, tuple)
 	}
-	uri := objstore.Join(dir, d.name()+".parquet")
+	uri := newFile(d.entry.Metadata, dir, d.name()+".parquet")
 	out, err := d.entry.Store.Create(ctx, uri, &objstore.PutOptions{IfAbsent: true})
 	if err != nil {
 		return nil, fmt.Errorf("data file %s: %w", uri, err)
@@ -301,13 +320,6 @@ func deleteQuietly(ctx context.Context, store objstore.Store, uris []string) {
 	for _, u := range uris {
 		_ = store.Delete(context.WithoutCancel(ctx), u)
 	}
-}
-
-func dataDirectory(m *metadata.Table) string {
-	if p := m.Property("write.data.path", ""); p != "" {
-		return p
-	}
-	return objstore.Join(m.Location, "data")
 }
 
 // metricsModes reads write.metadata.metrics.* (facts: at most 100 columns get

@@ -9,7 +9,6 @@ import (
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/internal/parquetfile"
 	"github.com/frazildb/frazil/manifest"
-	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/schema"
 )
@@ -158,14 +157,4 @@ func ParquetOptions(base *catalog.Entry, deletes bool) (*parquetfile.WriterOptio
 		f.parquet.KeyColumns, f.parquet.Metrics = nil, nil
 	}
 	return &f.parquet, nil
-}
-
-// DataDirectory is where the data and delete files of a partition go.
-func DataDirectory(base *catalog.Entry, specID int, tuple partition.Tuple) string {
-	m := base.Metadata
-	spec, ok := m.Spec(specID)
-	if !ok || spec.IsUnpartitioned() {
-		return dataDirectory(m)
-	}
-	return objstore.Join(dataDirectory(m), spec.Path(m.CurrentSchema(), tuple))
 }
