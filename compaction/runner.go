@@ -16,8 +16,8 @@ import (
 // RunnerOptions configure a Runner; nil and zero fields mean the documented
 // default.
 type RunnerOptions struct {
-	// Compact says what a round does. The runner sets Tiered; MinInputFiles is 4
-	// and MaxBytes 1 GiB by default. Of its Share (here 0.5 by default) and
+	// Compact says what a round does. The runner sets Tiered; MinInputFiles is 4,
+	// DeleteRatio 0.2 and MaxBytes 1 GiB by default. Of its Share (here 0.5 by default) and
 	// BytesPerSecond all rounds together make use.
 	Compact Options
 	// Interval is the longest time between two looks at the table; default 1
@@ -109,6 +109,7 @@ func NewRunner(t *table.Table, opts *RunnerOptions) *Runner {
 	c := &r.o.Compact
 	set(&c.Branch, metadata.MainBranch)
 	set(&c.MinInputFiles, 4)
+	set(&c.DeleteRatio, 0.2)
 	set(&c.MaxBytes, 1<<30)
 	set(&c.Share, 0.5)
 	c.Tiered = true

@@ -33,12 +33,16 @@ func Load(ctx context.Context, t *table.Table, branch string) (*State, error) {
 }
 
 func load(ctx context.Context, t *table.Table, e *catalog.Entry, snap *metadata.Snapshot) (*State, error) {
+	return loadWith(ctx, t.Cache(), e, snap)
+}
+
+func loadWith(ctx context.Context, cache *snapshot.Cache, e *catalog.Entry, snap *metadata.Snapshot) (*State, error) {
 	s := &State{Metadata: e.Metadata, Snapshot: snap}
 	if snap == nil {
 		return s, nil
 	}
 	keys := map[int]bool{}
-	opts := &snapshot.LiveOptions{NoData: true, Stats: manifest.StatsAll, Cache: t.Cache()}
+	opts := &snapshot.LiveOptions{NoData: true, Stats: manifest.StatsAll, Cache: cache}
 	for d, err := range snapshot.LiveFiles(ctx, e.Store, e.Metadata, snap, opts) {
 		if err != nil {
 			return nil, err
@@ -51,7 +55,7 @@ func load(ctx context.Context, t *table.Table, e *catalog.Entry, snap *metadata.
 	for _, id := range floats(e.Metadata.CurrentSchema()) {
 		keys[id] = true // whether there are NaN decides what can be copied
 	}
-	opts = &snapshot.LiveOptions{NoDeletes: true, Cache: t.Cache()}
+	opts = &snapshot.LiveOptions{NoDeletes: true, Cache: cache}
 	for id := range keys {
 		opts.Stats, opts.StatsFields = manifest.StatsAll, append(opts.StatsFields, id)
 	}

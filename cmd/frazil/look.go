@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/compaction"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/schema"
 )
@@ -104,6 +105,9 @@ var describeCommand = command{
 			}
 			defer done()
 			d := describe(src.Name, entry)
+			if err := d.findDue(ctx, entry); err != nil {
+				return err
+			}
 			if e.json {
 				return e.writeJSON(d)
 			}
@@ -125,6 +129,31 @@ type description struct {
 	Properties       map[string]string `json:"properties"`
 	Snapshots        int               `json:"snapshots"`
 	Snapshot         *snapshotInfo     `json:"snapshot"`
+	// Due is what maintenance would do and save, "" for nothing; not looked for in
+	// tables of very many files.
+	Due *string `json:"due,omitempty"`
+}
+
+// dueFiles is how many data files a table may have for describe to read all its
+// manifests.
+const dueFiles = 100_000
+
+// findDue fills in what maintenance is due. A table that cannot tell is
+// described all the same.
+func (d *description) findDue(ctx context.Context, entry *catalog.Entry) error {
+	snap := entry.Metadata.Current()
+	if snap == nil {
+		return nil
+	}
+	if n, err := strconv.ParseInt(snap.Summary["total-data-files"], 10, 64); err != nil || n > dueFiles {
+		return nil
+	}
+	h, err := compaction.HealthOf(ctx, entry)
+	if err != nil {
+		return ctx.Err()
+	}
+	d.Due = &h.Due
+	return nil
 }
 
 type columnInfo struct {
@@ -190,6 +219,9 @@ func (e *env) printDescription(d description) error {
 	if s := d.Snapshot; s != nil {
 		head = append(head, []string{"current snapshot", fmt.Sprintf("%d, %s, %s", s.ID, s.Operation, s.Time)})
 		head = append(head, sizeRows(s.Summary)...)
+		if d.Due != nil && *d.Due != "" {
+			head = append(head, []string{"due", *d.Due + " (frazil maintain)"})
+		}
 	} else {
 		head = append(head, []string{"current snapshot", "none: the table is empty"})
 	}

@@ -122,7 +122,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		demoCommand, createCommand, alterCommand, dropCommand, renameCommand, registerCommand, tablesCommand, describeCommand, metadataCommand,
-		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, verifyCommand, compactCommand, expireCommand, orphansCommand, rewriteManifestsCommand,
+		ingestCommand, scanCommand, getCommand, changesCommand, inspectCommand, verifyCommand, compactCommand, expireCommand, orphansCommand, rewriteManifestsCommand, maintainCommand,
 		branchCommand, tagCommand, rollbackCommand, fastForwardCommand, cherryPickCommand, benchCommand, versionCommand,
 	}
 }
