@@ -43,10 +43,14 @@ type ExpireReport struct {
 	Deleted, Missing, Failed int
 	// Finished counts the files of an earlier, interrupted run among Deleted.
 	Finished int
+	// Leased are snapshots that went, or would have, while readers hold them: the
+	// former's files stay until a run after the leases.
+	Leased []int64
 }
 
 // Expire removes old snapshots from a table, then the files that only they
-// needed: never one that a remaining snapshot holds. The list of files is stored
+// needed: never one that a remaining snapshot holds, or one under a lease
+// (table.Lease). The list of files is stored
 // before the snapshots go, so that a run that was interrupted is finished by the
 // next. A table with the property gc.enabled=false is refused.
 func Expire(ctx context.Context, t *table.Table, opts *ExpireOptions) (*ExpireReport, error) {
@@ -97,6 +101,11 @@ func (x *expiry) run(ctx context.Context) error {
 		return err
 	}
 	x.rep.Files = *files
+	// A lease that was not there when the snapshots were chosen, and whose reader
+	// found its snapshot in the metadata, is there now.
+	if held, err := x.leased(ctx, after); err != nil || held {
+		return err // the list stays for a later run
+	}
 	if err := x.delete(ctx, after.Store, inOrder(files)); err != nil {
 		return err
 	}
@@ -106,12 +115,55 @@ func (x *expiry) run(ctx context.Context) error {
 	return x.finishOld(ctx) // what a run that did not commit had meant to delete
 }
 
+// leased reports whether a snapshot that has left the metadata is under a lease.
+func (x *expiry) leased(ctx context.Context, e *catalog.Entry) (bool, error) {
+	leases, err := x.t.Leases(ctx, e)
+	if err != nil {
+		return false, err
+	}
+	held := false
+	for id := range leases {
+		if e.Metadata.Snapshot(id) == nil {
+			held = true
+			x.note(id)
+		}
+	}
+	return held, nil
+}
+
+func (x *expiry) note(id int64) {
+	if !slices.Contains(x.rep.Leased, id) {
+		x.rep.Leased = append(x.rep.Leased, id)
+	}
+}
+
+// choose says which snapshots and refs of a state go.
+func (x *expiry) choose(ctx context.Context, base *catalog.Entry) error {
+	p := x.o.Policy
+	var err error
+	if p.Leased, err = x.t.Leases(ctx, base); err != nil {
+		return err
+	}
+	x.rep.Snapshots, x.rep.Refs, err = snapshot.Expire(base.Metadata, p, x.t.Clock())
+	if err != nil || len(p.Leased) == 0 {
+		return err
+	}
+	p.Leased = nil // what would go without leases?
+	all, _, err := snapshot.Expire(base.Metadata, p, x.t.Clock())
+	for _, id := range all {
+		if !slices.Contains(x.rep.Snapshots, id) {
+			x.note(id)
+		}
+	}
+	return err
+}
+
 func (x *expiry) plan(ctx context.Context) error {
 	base, err := x.t.Load(ctx)
 	if err != nil {
 		return err
 	}
-	if x.rep.Snapshots, x.rep.Refs, err = snapshot.Expire(base.Metadata, x.o.Policy, x.t.Clock()); err != nil {
+	if err := x.choose(ctx, base); err != nil {
 		return err
 	}
 	files, err := x.unreachable(ctx, base)
@@ -124,8 +176,7 @@ func (x *expiry) plan(ctx context.Context) error {
 // updates says what to remove of a state, and stores the list of files first.
 func (x *expiry) updates(ctx context.Context, base *catalog.Entry) ([]metadata.Update, []metadata.Requirement, error) {
 	m := base.Metadata
-	var err error
-	if x.rep.Snapshots, x.rep.Refs, err = snapshot.Expire(m, x.o.Policy, x.t.Clock()); err != nil {
+	if err := x.choose(ctx, base); err != nil {
 		return nil, nil, err
 	}
 	if len(x.rep.Snapshots)+len(x.rep.Refs) == 0 {
@@ -253,6 +304,9 @@ func (x *expiry) finishOne(ctx context.Context, info objstore.Info) error {
 	}
 	fresh, err := x.t.Load(ctx)
 	if err != nil {
+		return err
+	}
+	if held, err := x.leased(ctx, fresh); err != nil || held {
 		return err
 	}
 	reach, err := reachable(ctx, x.t, fresh)

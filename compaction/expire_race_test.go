@@ -13,6 +13,8 @@ import (
 // headOnly expires all but the heads of refs.
 var headOnly = snapshot.ExpirePolicy{KeepLast: 1, OnlyCount: true}
 
+func snapshotIDs(ids ...int64) snapshot.ExpirePolicy { return snapshot.ExpirePolicy{IDs: ids} }
+
 // TestG6RefBetween makes a tag, and a branch, of a snapshot that an expiry has
 // chosen, between its plan and its commit: the ref stays, with all its rows, and
 // the rest is expired.

@@ -92,6 +92,28 @@ func (d *dated) has(uri string) bool {
 	return err == nil
 }
 
+// under lists the files whose location has part in it.
+func (d *dated) under(part string) []string {
+	var out []string
+	for i := range d.Store.List(context.Background(), "mem://compaction") {
+		if strings.Contains(i.URI, part) {
+			out = append(out, i.URI)
+		}
+	}
+	return out
+}
+
+// ListDir dates what it lists, as List does.
+func (d *dated) ListDir(ctx context.Context, prefix string) iter.Seq2[objstore.Info, error] {
+	return func(yield func(objstore.Info, error) bool) {
+		for i, err := range d.Store.ListDir(ctx, prefix) {
+			if !yield(d.date(i), err) {
+				return
+			}
+		}
+	}
+}
+
 const day = 24 * time.Hour
 
 func orphanWorld(t *testing.T) (*world, *dated) {

@@ -145,6 +145,15 @@ func (s *sweep) look(ctx context.Context) error {
 	if s.reach != nil && s.reach.at == e.MetadataLocation {
 		return nil
 	}
+	leases, err := s.t.Leases(ctx, e)
+	if err != nil {
+		return err
+	}
+	for id := range leases {
+		if e.Metadata.Snapshot(id) == nil {
+			return fmt.Errorf("%w: a reader has a lease of snapshot %d, which has expired: its files cannot be told from orphans", ErrRefused, id)
+		}
+	}
 	r, err := reachable(ctx, s.t, e)
 	if err != nil {
 		return err
@@ -153,23 +162,13 @@ func (s *sweep) look(ctx context.Context) error {
 	return nil
 }
 
-// storeTime returns the store's own time, by which it dates files: that of a
-// file made for the purpose. A run that deletes nothing makes none, and takes
-// the local time.
+// storeTime returns the store's own time. A run that deletes nothing makes no
+// file to find out, and takes the local time.
 func storeTime(ctx context.Context, t *table.Table, e *catalog.Entry, probe bool) (time.Time, error) {
 	if !probe {
 		return t.Clock(), nil
 	}
-	uri := objstore.Join(metadataDir(e.Metadata), "_frazil-clock-"+t.NewUUID())
-	if err := e.Store.Put(ctx, uri, []byte("clock"), &objstore.PutOptions{Volatile: true}); err != nil {
-		return time.Time{}, fmt.Errorf("ask the store for the time: %w", err)
-	}
-	info, err := e.Store.Stat(ctx, uri)
-	_ = e.Store.Delete(context.WithoutCancel(ctx), uri) // of no use to anyone
-	if err != nil {
-		return time.Time{}, fmt.Errorf("ask the store for the time: %w", err)
-	}
-	return info.ModTime, nil
+	return table.StoreTime(ctx, t, e)
 }
 
 // list lists the files that may be orphans by their names, and notes other
@@ -193,6 +192,9 @@ func (s *sweep) list(ctx context.Context) ([]objstore.Info, error) {
 				inner[strings.TrimSuffix(dir, "/metadata")] = true
 			}
 			continue // versions are the catalog's
+		}
+		if strings.HasSuffix(dir, "/"+table.LeaseDirectory) {
+			continue // Leases sweeps them
 		}
 		if name == "version-hint.text" || hidden(relative(root, info.URI)) {
 			continue

@@ -29,8 +29,10 @@ type ExpirePolicy struct {
 	// OnlyCount expires everything past KeepLast whatever its age, on branches
 	// without retention of their own.
 	OnlyCount bool
-	// IDs are expired in any case; it is an error if a ref needs one.
+	// IDs are expired in any case; it is an error if a ref needs one, or a lease.
 	IDs []int64
+	// Leased are snapshots that a reader holds: they stay.
+	Leased map[int64]bool
 }
 
 // Expire chooses the snapshots and refs to remove (spec: "Snapshot Retention
@@ -61,10 +63,15 @@ func Expire(t *metadata.Table, policy ExpirePolicy, now time.Time) (ids []int64,
 			return nil, nil, fmt.Errorf("%w: ref %s needs snapshot %d", ErrInvalid, name, ref.SnapshotID)
 		}
 	}
+	for _, id := range policy.IDs {
+		if policy.Leased[id] {
+			return nil, nil, fmt.Errorf("%w: a reader has a lease of snapshot %d", ErrInvalid, id)
+		}
+	}
 	for i := range t.Snapshots {
 		s := &t.Snapshots[i]
 		young := !x.referenced[s.ID] && s.TimestampMS >= x.oldest
-		if slices.Contains(policy.IDs, s.ID) || !x.retain[s.ID] && !young {
+		if slices.Contains(policy.IDs, s.ID) || !x.retain[s.ID] && !young && !policy.Leased[s.ID] {
 			ids = append(ids, s.ID)
 		}
 	}

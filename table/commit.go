@@ -194,7 +194,7 @@ func (c *commit) attempt(ctx context.Context, base *catalog.Entry) (*catalog.Ent
 		updates = append(updates, metadata.SetProperties{Properties: map[string]string{marksProperty: marks.property(c.id)}})
 	}
 	updates = append(updates, c.t.endTurn(base.Metadata, "")...)
-	c.expired = c.toExpire(base.Metadata, head)
+	c.expired = c.toExpire(ctx, base, head)
 	if len(c.expired) > 0 {
 		updates = append(updates, metadata.RemoveSnapshots{IDs: c.expired})
 	}
@@ -276,7 +276,7 @@ func (c *commit) succeed(ctx context.Context, base, entry *catalog.Entry, attemp
 	}
 	c.t.tell(CommitInfo{Table: c.t.Name(), Snapshot: snap, Attempts: attempts, Duration: c.t.opts.Clock().Sub(c.started), Keys: c.decisions})
 	if len(c.expired) > 0 {
-		c.t.bury(ctx, base, entry, c.wo.ExpireGrace)
+		c.t.bury(ctx, base, entry, c.expired, c.wo.ExpireGrace)
 	}
 	c.t.digGraves(ctx, entry)
 	return snap
