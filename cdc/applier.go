@@ -13,8 +13,16 @@ import (
 // Options tunes an Applier. Nil and zero values mean the defaults.
 type Options struct {
 	// CommitRows commits at the first transaction boundary after so many rows were
-	// buffered over all tables. Default 100,000.
+	// buffered over all tables. Default 100,000, and up to MaxCommitRows while the
+	// stream is ahead.
 	CommitRows int64
+	// MaxCommitRows bounds what the commits of a stream that is ahead grow to: each
+	// is twice as large as the one before while more events wait ([Paced]), or, of
+	// a source that does not tell, while commits follow each other within ten
+	// seconds; else it is half as large, down to CommitRows. Large commits cost
+	// less a row and show their rows later. Default a million, or CommitRows where
+	// that is given: then all are alike.
+	MaxCommitRows int64
 	// CommitBytes does the same by memory. Default 256 MiB. A transaction that is
 	// larger is written by and by, after a commit of all that came before it.
 	CommitBytes int64
@@ -42,9 +50,15 @@ func (o *Options) withDefaults() Options {
 	if o != nil {
 		out = *o
 	}
-	if out.CommitRows <= 0 {
-		out.CommitRows = 100_000
+	if out.MaxCommitRows <= 0 {
+		if out.MaxCommitRows = out.CommitRows; out.CommitRows <= 0 {
+			out.MaxCommitRows = defaultMaxCommitRows
+		}
 	}
+	if out.CommitRows <= 0 {
+		out.CommitRows = min(100_000, out.MaxCommitRows)
+	}
+	out.MaxCommitRows = max(out.MaxCommitRows, out.CommitRows)
 	if out.CommitBytes <= 0 {
 		out.CommitBytes = 256 << 20
 	}
@@ -59,6 +73,13 @@ func (o *Options) withDefaults() Options {
 	}
 	return out
 }
+
+const (
+	defaultMaxCommitRows = 1_000_000
+	// aheadWithin is how soon one full commit follows another when a stream is
+	// ahead of us.
+	aheadWithin = 10 * time.Second
+)
 
 // Stats counts what an Applier did.
 type Stats struct {
@@ -102,6 +123,10 @@ type Applier struct {
 	rows, bytes, txBytes int64
 	stats                Stats
 	last                 time.Time
+	// target is the rows of a commit for now, see Options.MaxCommitRows; source is
+	// what Run reads, nil when events are applied one by one.
+	target int64
+	source Source
 	failed               error
 }
 
@@ -140,7 +165,7 @@ func (x *txState) cut() bool { return x.begun && !x.ended && x.rows }
 func NewApplier(sink Sink, opts *Options) *Applier {
 	a := &Applier{sink: sink, opts: opts.withDefaults(), tables: make(map[string]*tableState)}
 	a.tx.want = -1
-	a.last = a.opts.Clock()
+	a.last, a.target = a.opts.Clock(), a.opts.CommitRows
 	return a
 }
 
@@ -152,6 +177,7 @@ func (a *Applier) Stats() Stats { return a.stats }
 // committed and Run returns its *[LineError]. Cancelling ctx drops what was not
 // committed.
 func (a *Applier) Run(ctx context.Context, src Source) error {
+	a.source = src
 	for {
 		ev, err := src.Next(ctx)
 		if err == io.EOF {

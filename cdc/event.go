@@ -82,6 +82,14 @@ type Source interface {
 	Next(ctx context.Context) (*Event, error)
 }
 
+// Paced is a Source that knows whether more events wait to be read.
+type Paced interface {
+	Source
+	// Ahead reports that the next event is there already: the stream is ahead of
+	// its reader.
+	Ahead() bool
+}
+
 // LineError is an event that cannot be applied.
 type LineError struct {
 	Line Line

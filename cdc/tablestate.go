@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -303,7 +304,7 @@ func (a *Applier) Due() bool {
 	if a.rows == 0 {
 		return false
 	}
-	return a.rows >= a.opts.CommitRows || a.bytes >= a.opts.CommitBytes ||
+	return a.rows >= a.target || a.bytes >= a.opts.CommitBytes ||
 		a.opts.CommitInterval > 0 && a.opts.Clock().Sub(a.last) >= a.opts.CommitInterval
 }
 
@@ -343,8 +344,24 @@ func (a *Applier) commit(ctx context.Context) error {
 		return err
 	}
 	a.stats.Commits += int64(len(ready))
-	a.rows, a.bytes, a.last = 0, 0, a.opts.Clock()
+	now := a.opts.Clock()
+	a.adapt(a.rows, now.Sub(a.last))
+	a.rows, a.bytes, a.last = 0, 0, now
 	return nil
+}
+
+// adapt sets the size of the next commit by whether the stream is ahead, after a
+// commit of so many rows so long after the one before.
+func (a *Applier) adapt(rows int64, took time.Duration) {
+	ahead := rows >= a.target && took < aheadWithin
+	if p, ok := a.source.(Paced); ok {
+		ahead = p.Ahead()
+	}
+	if ahead {
+		a.target = min(2*a.target, a.opts.MaxCommitRows)
+	} else {
+		a.target = max(a.target/2, a.opts.CommitRows)
+	}
 }
 
 // commit hands the complete changes to the sink and commits them.

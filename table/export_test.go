@@ -1,6 +1,10 @@
 package table
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/frazildb/frazil/deletes"
+)
 
 // SwitchOff switches a safety check off, for the tests that show that its
 // absence is noticed.
@@ -16,3 +20,17 @@ func ReaderTable() []string {
 	}
 	return lines
 }
+
+// FreshLayer is a layer of the filter of keys, for its error rate.
+type FreshLayer struct{ l freshLayer }
+
+// NewFreshLayer makes one for n keys.
+func NewFreshLayer(n int) *FreshLayer {
+	return &FreshLayer{freshLayer{blocks: make([][8]uint64, n*freshBitsPerKey/8/64)}}
+}
+
+// Add and Test are those of the layer.
+func (f *FreshLayer) Add(d deletes.Digest) { f.l.add(d) }
+
+// Test reports whether d may have been added.
+func (f *FreshLayer) Test(d deletes.Digest) bool { return f.l.test(d) }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/objstore/faultstore"
 	"github.com/frazildb/frazil/schema"
@@ -109,5 +110,31 @@ func TestInitialLoad(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestFreshFilter: the filter of keys never misses one, and takes few for others.
+func TestFreshFilter(t *testing.T) {
+	const n = 1 << 18
+	h, err := deletes.NewHasher([]schema.Field{{ID: 1, Name: "id", Type: schema.Long}}, 0x9e3779b97f4a7c15)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := table.NewFreshLayer(n)
+	for i := range int64(n) {
+		l.Add(h.HashValues([]any{i}))
+	}
+	wrong := 0
+	for i := range int64(4 * n) {
+		switch got := l.Test(h.HashValues([]any{i})); {
+		case i < n && !got:
+			t.Fatalf("key %d is missing", i)
+		case i >= n && got:
+			wrong++
+		}
+	}
+	t.Logf("%d of %d", wrong, 3*n)
+	if wrong > 3*n/2000 {
+		t.Errorf("%d of %d keys taken for others", wrong, 3*n)
 	}
 }

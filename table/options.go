@@ -29,8 +29,8 @@ type Options struct {
 	Cache *snapshot.Cache
 	// KeyFilterBudget bounds the memory, in bytes, of the filter that spares
 	// look-ups of new keys while a table has only commits of this open table,
-	// about 2.5 bytes a key; past it keys are looked up. Default 256 MiB, 100
-	// million keys; negative is no filter.
+	// 2.5 to 5 bytes a key; past it keys are looked up. Default 256 MiB, enough for
+	// 67 million keys; negative is no filter.
 	KeyFilterBudget int64
 	// Logger receives what happens beside the main path (retries, cleanup that
 	// failed); default none.

@@ -38,6 +38,7 @@ type resolver struct {
 	// asked are the keys to be looked up in this attempt: all, or with fresh those
 	// that it does not rule out.
 	asked      []stagedKeys
+	askedRows  []rowsAsked
 	fresh      *freshKeys
 	freshState *deletes.IndexState
 	wanted     upsert.KeyTable // digest → place in keys, encoded as Written(run, row); see want
@@ -222,17 +223,24 @@ func (r *resolver) want() {
 	if r.wanted.Len() > 0 {
 		return
 	}
-	for run, k := range r.keys {
-		for i, d := range k.digests {
-			if r.fresh != nil && !r.fresh.mayHave(d) {
-				continue
+	for _, a := range r.askedRows {
+		if a.rows == nil {
+			for i := range r.keys[a.run].digests {
+				r.wantRow(a.run, i)
 			}
-			if r.order != nil && r.several && !bytes.Equal(k.orders[i], r.newest.Get(d)) {
-				continue // another set has a newer change of the key
-			}
-			r.wanted.Swap(d, upsert.Written(run, int64(i)))
+		}
+		for _, i := range a.rows {
+			r.wantRow(a.run, int(i))
 		}
 	}
+}
+
+func (r *resolver) wantRow(run, i int) {
+	k := &r.keys[run]
+	if r.order != nil && r.several && !bytes.Equal(k.orders[i], r.newest.Get(k.digests[i])) {
+		return // another set has a newer change of the key
+	}
+	r.wanted.Swap(k.digests[i], upsert.Written(run, int64(i)))
 }
 
 // killRow drops a row of this commit's own files; a deleted key has none.

@@ -60,7 +60,7 @@ when it is lost; it spares reading the table's keys at every commit.`,
 		fs.StringVar(&in.null, "null", "", "csv: what stands for null where it is not quoted (default nothing)")
 		fs.StringVar(&in.schemaChanges, "schema-changes", "", "debezium: file with the schema history, for streams without schemas")
 		fs.StringVar(&in.deadLetter, "dead-letter", "", "file that takes events and rows that cannot be applied, instead of stopping")
-		fs.Int64Var(&in.commitRows, "commit-rows", 0, "commit after about so many rows (default 100,000)")
+		fs.Int64Var(&in.commitRows, "commit-rows", 0, "commit after about so many rows (default 100,000; a change stream that is ahead grows to a million)")
 		fs.DurationVar(&in.commitInterval, "commit-interval", 0, "commit at least so often")
 		fs.BoolVar(&in.replay, "replay", false, "apply events even if the table's positions say they are there")
 		fs.StringVar(&in.partition, "partition", "", "partitioning of tables that are created")
