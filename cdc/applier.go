@@ -127,7 +127,7 @@ type Applier struct {
 	// what Run reads, nil when events are applied one by one.
 	target int64
 	source Source
-	failed               error
+	failed error
 }
 
 var errStopped = errors.New("the applier was stopped")
