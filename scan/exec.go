@@ -79,44 +79,22 @@ func (s *Scan) Batches(ctx context.Context) iter.Seq2[arrow.RecordBatch, error] 
 // manifests are still being read; with them the tables have to know first which
 // deletes they need.
 func prepare(ctx context.Context, p *planner) (*exec, iter.Seq2[FileTask, error], error) {
-	next, stop := iter.Pull2(p.files(ctx))
-	first, err, ok := next()
-	switch {
-	case err != nil:
-		stop()
+	if err := p.start(ctx); err != nil {
 		return nil, nil, err
-	case !ok:
-		stop()
-		return newExec(p.v, nil), seqOf(nil), nil
-	case p.equality:
-		defer stop()
-		files := []FileTask{first}
-		for {
-			f, err, ok := next()
-			if !ok {
-				break
-			}
-			if err != nil {
-				return nil, nil, err
-			}
-			files = append(files, f)
-		}
-		parts := make([]FileTask, 0, len(files))
-		for i := range files {
-			split(&files[i], executionSplit, func(part FileTask) { parts = append(parts, part) })
-		}
-		x := newExec(p.v, parts)
-		x.once = true
-		return x, seqOf(parts), nil
 	}
-	return newExec(p.v, nil), splits(func(yield func(FileTask, error) bool) {
-		defer stop()
-		for f, err, ok := first, error(nil), true; ok; f, err, ok = next() {
-			if !yield(f, err) {
-				return
-			}
+	if !p.equality {
+		return newExec(p.v, nil), splits(p.files(ctx)), nil
+	}
+	var parts []FileTask
+	for f, err := range splits(p.files(ctx)) {
+		if err != nil {
+			return nil, nil, err
 		}
-	}), nil
+		parts = append(parts, f)
+	}
+	x := newExec(p.v, parts)
+	x.once = true
+	return x, seqOf(parts), nil
 }
 
 // splits cuts files into what one goroutine reads.
@@ -153,6 +131,38 @@ func limit(n int64, yield func(arrow.RecordBatch, error) bool) func(arrow.Record
 
 // errStopped ends reading when the consumer has had enough.
 var errStopped = errors.New("stopped")
+
+// few is how many files a look-up reads one after the other: goroutines would
+// only hold it up.
+const few = 2
+
+// anyOrder reads files as the options say, in no particular order.
+func (x *exec) anyOrder(ctx context.Context, p *planner, files iter.Seq2[FileTask, error], yield func(arrow.RecordBatch, error) bool) {
+	workers := x.v.opts.Concurrency
+	small, err := p.small(ctx)
+	if err != nil {
+		yield(nil, p.fail(err))
+		return
+	}
+	if small {
+		var all []FileTask
+		for f, err := range files {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			all = append(all, f)
+		}
+		if files = seqOf(all); len(all) <= few {
+			workers = 1
+		}
+	}
+	if workers == 1 {
+		x.sequential(ctx, files, yield)
+		return
+	}
+	x.unordered(ctx, workers, files, yield)
+}
 
 // sequential reads files on the caller's goroutine.
 func (x *exec) sequential(ctx context.Context, files iter.Seq2[FileTask, error], yield func(arrow.RecordBatch, error) bool) {

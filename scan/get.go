@@ -58,7 +58,8 @@ func (s *Scan) GetBatches(ctx context.Context, columns []string, keys []schema.R
 		if s.opts.Limit > 0 {
 			yield = limit(s.opts.Limit, yield)
 		}
-		x, files, err := prepare(ctx, &planner{v: g.v})
+		p := &planner{v: g.v}
+		x, files, err := prepare(ctx, p)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -67,11 +68,7 @@ func (s *Scan) GetBatches(ctx context.Context, columns []string, keys []schema.R
 		if len(g.ids) > 1 {
 			x.keepGroup = g.keepGroup
 		}
-		if s.opts.Concurrency == 1 {
-			x.sequential(ctx, files, yield)
-		} else {
-			x.unordered(ctx, s.opts.Concurrency, files, yield)
-		}
+		x.anyOrder(ctx, p, files, yield)
 	}
 }
 

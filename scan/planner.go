@@ -22,6 +22,7 @@ type planner struct {
 	v *view
 	// partitions has a filter for every spec id; nil when none rules anything out.
 	partitions map[int]*expr.PartitionFilter
+	started    bool
 	// index is nil without delete files; equality says that there are equality
 	// deletes among them.
 	index    *snapshot.DeleteIndex
@@ -67,9 +68,8 @@ func (p *planner) some(ctx context.Context) iter.Seq2[*[]FileTask, error] {
 		if p.v.snap == nil {
 			return
 		}
-		err := p.readDeletes(ctx)
-		if err != nil {
-			yield(nil, p.fail(err))
+		if err := p.start(ctx); err != nil {
+			yield(nil, err)
 			return
 		}
 		for tasks, err := range p.chunks(ctx) {
@@ -93,6 +93,18 @@ func (p *planner) fail(err error) error {
 
 func (p *planner) options() *snapshot.LiveOptions {
 	return &snapshot.LiveOptions{Cache: p.v.src.Cache}
+}
+
+// start looks at the delete files, once.
+func (p *planner) start(ctx context.Context) error {
+	if p.started || p.v.snap == nil {
+		return nil
+	}
+	if err := p.readDeletes(ctx); err != nil {
+		return p.fail(err)
+	}
+	p.started = true
+	return nil
 }
 
 // readDeletes builds the index of delete files that may matter.
@@ -156,37 +168,47 @@ type chunk struct {
 }
 
 // chunks yields the data files left, some at a time. Large plans work on several
-// chunks at once.
+// chunks at once; for small ones goroutines would cost more than they bring.
 func (p *planner) chunks(ctx context.Context) iter.Seq2[*[]FileTask, error] {
-	items := p.dataChunks(ctx)
 	return func(yield func(*[]FileTask, error) bool) {
-		next, stop := iter.Pull2(items)
-		defer stop()
-		first, err, ok := next()
-		if !ok || err != nil {
-			if err != nil {
-				yield(nil, err)
-			}
+		small, err := p.small(ctx)
+		if err != nil {
+			yield(nil, err)
 			return
 		}
-		if first.n < chunkFiles {
-			// Small manifests: a goroutine each would cost more than it brings.
-			for c := first; ok && err == nil; c, err, ok = next() {
-				tasks, terr := p.choose(ctx, c)
-				if !yield(tasks, terr) || terr != nil {
-					return
-				}
-			}
-			if err != nil {
-				yield(nil, err)
-			}
+		if !small {
+			parallel.Ordered(ctx, runtime.GOMAXPROCS(0), p.dataChunks(ctx), p.choose)(yield)
 			return
 		}
-		parallel.Ordered(ctx, runtime.GOMAXPROCS(0), func(yield func(chunk, error) bool) {
-			for c := first; ok && yield(c, err) && err == nil; c, err, ok = next() {
+		for c, err := range p.dataChunks(ctx) {
+			var tasks *[]FileTask
+			if err == nil {
+				tasks, err = p.choose(ctx, c)
 			}
-		}, p.choose)(yield)
+			if !yield(tasks, err) || err != nil {
+				return
+			}
+		}
 	}
+}
+
+// small reports whether all data files together are few enough to be planned at
+// one go.
+func (p *planner) small(ctx context.Context) (bool, error) {
+	if p.v.snap == nil {
+		return true, nil
+	}
+	files, err := snapshot.Manifests(ctx, p.v.src.Store, p.v.src.Metadata, p.v.snap, p.v.src.Cache)
+	if err != nil {
+		return false, err
+	}
+	entries := 0
+	for _, f := range files {
+		if f.Kind == manifest.Data {
+			entries += max(f.AddedFiles, 0) + max(f.ExistingFiles, 0)
+		}
+	}
+	return entries <= 2*chunkFiles, nil
 }
 
 // dataChunks yields the entries of data manifests that partitions leave.

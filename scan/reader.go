@@ -130,15 +130,15 @@ func openFile(ctx context.Context, v *view, df *manifest.DataFile, keep bool) (d
 	if err := datafile.Check(df); err != nil {
 		return nil, err
 	}
-	o, err := v.src.Store.Open(ctx, df.Path)
-	if err != nil {
-		return nil, err
-	}
-	short := o.Size() < df.FileSize
 	var meta *parquetfile.FileMeta
 	if kept, ok := v.src.Cache.Value("file", df.Path); ok {
 		meta = kept.(*parquetfile.FileMeta)
 	}
+	o, err := openObject(ctx, v, df.Path, meta)
+	if err != nil {
+		return nil, err
+	}
+	short := o.Size() < df.FileSize
 	f, err := datafile.Reopen(ctx, o, df, meta)
 	switch {
 	case err != nil && short && ctx.Err() == nil:
@@ -274,6 +274,9 @@ func (r *fileReader) readOptions(cols []column, groups []parquetfile.RowGroup, r
 		BatchRows:   r.spans.rows,
 		Sparse:      sparse,
 		Allocator:   r.x.pages,
+	}
+	if sparse && r.x.keep {
+		o.Pages = pageCache(r.v.src.Cache, r.ft.Data.File.Path)
 	}
 	for i, g := range groups {
 		o.RowGroups[i] = g.Index

@@ -24,6 +24,11 @@ func (r *fileReader) selectRows(ctx context.Context, pos int64, n int) (*bitmap.
 	if r.first == nil {
 		return allOr(live), nil, nil
 	}
+	if r.x.sparse {
+		// Few rows are wanted: taking those not deleted out of a page first costs
+		// more than looking at all.
+		return r.selectFew(ctx, pos, n, live)
+	}
 	a, rows, err := r.readFirst(ctx, pos, n, allOr(live))
 	if err != nil {
 		return nil, a, err
@@ -39,6 +44,18 @@ func (r *fileReader) selectRows(ctx context.Context, pos int64, n int) (*bitmap.
 		return nil, a, err
 	}
 	return deposit(live, keep), a, nil
+}
+
+// selectFew is selectRows where most rows will go.
+func (r *fileReader) selectFew(ctx context.Context, pos int64, n int, live *bitmap.Bitmap) (*bitmap.Bitmap, *columns, error) {
+	a, _, err := r.readFirst(ctx, pos, n, nil)
+	if err != nil {
+		return nil, a, err
+	}
+	if err := r.keepRows(a, live, &r.dead); err != nil {
+		return nil, a, err
+	}
+	return allOr(live), a, r.compact(a, live)
 }
 
 // selectHit is selectRows for only the rows that r.only removes.

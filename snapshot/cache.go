@@ -43,6 +43,7 @@ type cacheKey struct {
 	kind  cacheKind
 	space string // of values kept for others
 	path  string
+	at    int64
 }
 
 type cacheItem struct {
@@ -126,14 +127,22 @@ func (c *Cache) remove(el *list.Element) {
 
 // Value returns what was kept of a file by Keep. Each kind of value has a space
 // of its own.
-func (c *Cache) Value(space, path string) (any, bool) {
-	return c.lookup(cacheKey{cacheOther, space, path})
-}
+func (c *Cache) Value(space, path string) (any, bool) { return c.ValueAt(space, path, 0) }
 
 // Keep keeps a value made of a file that never changes, which takes size bytes.
 // It is shared from then on.
 func (c *Cache) Keep(space, path string, value any, size int64) {
-	c.insert(cacheKey{cacheOther, space, path}, value, size)
+	c.KeepAt(space, path, 0, value, size)
+}
+
+// ValueAt is Value for what a file has at some place.
+func (c *Cache) ValueAt(space, path string, at int64) (any, bool) {
+	return c.lookup(cacheKey{cacheOther, space, path, at})
+}
+
+// KeepAt is Keep for what a file has at some place.
+func (c *Cache) KeepAt(space, path string, at int64, value any, size int64) {
+	c.insert(cacheKey{cacheOther, space, path, at}, value, size)
 }
 
 func (c *Cache) putList(path string, files []*manifest.File) {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/parquet-go/parquet-go/bloom"
@@ -18,6 +19,9 @@ const (
 	// bloomWhole is the size up to which a filter is read and kept whole; of a
 	// larger one only the block a value falls into is read.
 	bloomWhole = 64 << 10
+	// A filter up to bloomKept is kept whole once it was asked bloomProbes times.
+	bloomKept   = 4 << 20
+	bloomProbes = 8
 	// bloomHeader is enough for the header of a filter.
 	bloomHeaderBytes = 64
 )
@@ -26,9 +30,10 @@ type bloomKey struct{ group, leaf int }
 
 // bloomFilter is where the bits of a filter are.
 type bloomFilter struct {
-	off   int64
-	size  int
-	whole []byte // the bits, of a small filter
+	off    int64
+	size   int
+	probes atomic.Int32
+	all    atomic.Pointer[[]byte] // the bits, nil until they are kept
 }
 
 // MightContain reports whether a row group may hold a value, going by the
@@ -281,8 +286,12 @@ func (f *File) probe(ctx context.Context, key bloomKey, c *chunkMeta, hash uint6
 	if err != nil || b.size == 0 {
 		return err == nil, err
 	}
-	if b.whole != nil {
-		return bloom.MakeSplitBlockFilter(b.whole).Check(hash), nil
+	whole, err := f.wholeFilter(ctx, b)
+	if err != nil {
+		return false, err
+	}
+	if whole != nil {
+		return bloom.MakeSplitBlockFilter(whole).Check(hash), nil
 	}
 	var block [bloomBlock]byte
 	i := int64(hash >> 32 * uint64(b.size/bloomBlock) >> 32)
@@ -290,6 +299,23 @@ func (f *File) probe(ctx context.Context, key bloomKey, c *chunkMeta, hash uint6
 		return false, err
 	}
 	return bloom.MakeSplitBlockFilter(block[:]).Check(hash), nil
+}
+
+// wholeFilter returns all of a filter, nil while it is read block by block: a
+// large one has to be asked some times before it is worth keeping.
+func (f *File) wholeFilter(ctx context.Context, b *bloomFilter) ([]byte, error) {
+	if all := b.all.Load(); all != nil {
+		return *all, nil
+	}
+	if b.size > bloomKept || b.probes.Add(1) < bloomProbes {
+		return nil, nil
+	}
+	all := make([]byte, b.size)
+	if err := readFull(ctx, f.o, all, b.off); err != nil {
+		return nil, err
+	}
+	b.all.Store(&all)
+	return all, nil
 }
 
 // filter finds the filter of a chunk; its size is 0 when it is of a kind not
@@ -323,12 +349,13 @@ func (f *File) filter(ctx context.Context, key bloomKey, c *chunkMeta) (*bloomFi
 		}
 		b.size = size
 		if size <= bloomWhole {
-			b.whole = make([]byte, size)
-			if k := copy(b.whole, head[used:]); k < size {
-				if err := readFull(ctx, f.o, b.whole[k:], b.off+int64(k)); err != nil {
+			whole := make([]byte, size)
+			if k := copy(whole, head[used:]); k < size {
+				if err := readFull(ctx, f.o, whole[k:], b.off+int64(k)); err != nil {
 					return nil, err
 				}
 			}
+			b.all.Store(&whole)
 		}
 	}
 	f.shared.blooms.Lock()

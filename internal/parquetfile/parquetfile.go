@@ -110,7 +110,10 @@ type ReadOptions struct {
 	BatchRows int
 	// Sparse says only few pages will be wanted: read pages one by one instead
 	// of prefetching whole column chunks.
-	Sparse    bool
+	Sparse bool
+	// Pages, when not nil, keeps what Sparse reads of pages; it must be of this
+	// file alone.
+	Pages     *PageCache
 	Allocator memory.Allocator
 }
 

@@ -19,6 +19,8 @@ type leafReader struct {
 	levels  bool // definition levels of every slot are wanted
 	mem     memory.Allocator
 	maxPage int64
+	pages   *PageCache // may be nil
+	want    string     // the type wanted, for the name of a kept dictionary
 
 	// The column chunk.
 	meta     *chunkMeta
@@ -36,7 +38,8 @@ type leafReader struct {
 	// when unknown (nested columns in version 1 pages).
 	pageRow, pageEnd int64
 	page             []byte // decompressed, with padding
-	rest             int    // level entries left
+	kept             *keptPage
+	rest             int // level entries left
 	reps, defs       levelStream
 	vals             pageValues
 	nest             nestedState

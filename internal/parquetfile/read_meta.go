@@ -29,6 +29,9 @@ type FileMeta struct {
 // indexes it keeps.
 func (m *FileMeta) MemoryBytes() int64 { return m.bytes }
 
+// Size returns the size of the file in bytes.
+func (m *FileMeta) Size() int64 { return m.size }
+
 // Meta returns what may be kept of the file.
 func (f *File) Meta() *FileMeta { return f.shared }
 
@@ -40,7 +43,7 @@ func (f *File) share(raw int64) {
 		for k := range f.meta.groups[i].chunks {
 			c := &f.meta.groups[i].chunks[k]
 			m.bytes += 3*int64(max(0, c.indexLength)) + 6*int64(max(0, c.columnIndexLength))
-			if c.bloomOffset > 0 && (c.bloomLength <= 0 || c.bloomLength <= bloomWhole) {
+			if c.bloomOffset > 0 && c.bloomLength <= bloomKept {
 				m.bytes += int64(max(0, c.bloomLength))
 			}
 		}

@@ -41,10 +41,8 @@ func (l *leafReader) jump(row int64) {
 
 // header reads the header of the next data page, and any dictionary before it.
 func (l *leafReader) header(ctx context.Context) (pageHeader, error) {
-	if l.dict.n == -2 {
-		if err := l.loadDictAtStart(ctx); err != nil {
-			return pageHeader{}, err
-		}
+	if h, ok := l.keptHeader(); ok {
+		return h, nil
 	}
 	for {
 		h, err := l.anyHeader(ctx)
@@ -103,9 +101,12 @@ func (l *leafReader) anyHeader(ctx context.Context) (pageHeader, error) {
 	}
 }
 
-// loadDictAtStart loads the dictionary after a jump past it.
+// loadDictAtStart loads the dictionary after a jump past it, once a page needs it.
 func (l *leafReader) loadDictAtStart(ctx context.Context) error {
 	l.dict.n = -1
+	if l.keptDict() {
+		return nil
+	}
 	size := l.index[0].offset - l.src.off
 	if size <= 0 {
 		return nil
@@ -118,6 +119,7 @@ func (l *leafReader) loadDictAtStart(ctx context.Context) error {
 	h, err := l.anyHeader(ctx)
 	if err == nil && h.typ == format.DictionaryPage {
 		err = l.loadDict(ctx, h)
+		l.keepDict()
 	}
 	l.src.pos, l.pageNo = pos, no
 	return err
@@ -197,13 +199,23 @@ func (l *leafReader) loadDict(ctx context.Context, h pageHeader) error {
 
 // load reads a data page up to where its levels and values begin.
 func (l *leafReader) load(ctx context.Context, h pageHeader) error {
+	if l.dict.n == -2 && dictEncoded(h.encoding) {
+		if err := l.loadDictAtStart(ctx); err != nil {
+			return err
+		}
+	}
+	l.rest = h.values
+	if k := l.kept; k != nil {
+		l.kept = nil
+		l.src.pos += int64(h.compressed)
+		return l.open(h, k.body)
+	}
 	b, err := l.body(ctx, h)
 	if err != nil {
 		return err
 	}
-	l.rest = h.values
-	n := l.node
 	if h.typ == format.DataPageV2 {
+		n := l.node
 		reps, defs := b[:h.repBytes], b[h.repBytes:h.repBytes+h.defBytes]
 		if err := l.reps.v2(reps, n.maxRep); err != nil {
 			return err
@@ -221,19 +233,40 @@ func (l *leafReader) load(ctx context.Context, h pageHeader) error {
 			}
 		}
 	} else {
+		keep := l.pages != nil && l.index != nil && l.meta.codec != format.Uncompressed
+		if keep {
+			putBytes(l.page)
+			l.page = make([]byte, h.uncompressed+padding)
+		}
 		if b, err = l.unpack(b, h.uncompressed); err != nil {
 			return err
 		}
-		if b, err = l.reps.v1(b, n.maxRep, h.values, h.repEncoding); err != nil {
-			return err
+		if keep {
+			l.keep(h, b)
+			l.page = nil // it is the cache's now
 		}
-		if b, err = l.defs.v1(b, n.maxDef, h.values, h.defEncoding); err != nil {
-			return err
-		}
+		return l.open(h, b)
 	}
+	return l.begun(h, b)
+}
+
+// open reads the levels of a page of version 1.
+func (l *leafReader) open(h pageHeader, b []byte) (err error) {
+	n := l.node
+	if b, err = l.reps.v1(b, n.maxRep, h.values, h.repEncoding); err != nil {
+		return err
+	}
+	if b, err = l.defs.v1(b, n.maxDef, h.values, h.defEncoding); err != nil {
+		return err
+	}
+	return l.begun(h, b)
+}
+
+// begun sets up the values of a page.
+func (l *leafReader) begun(h pageHeader, b []byte) error {
 	if l.skip {
 		l.vals.kind = valuesNone
 		return nil
 	}
-	return l.vals.set(n, h.encoding, b, h.values, l.maxPage)
+	return l.vals.set(l.node, h.encoding, b, h.values, l.maxPage)
 }

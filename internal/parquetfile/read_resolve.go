@@ -169,6 +169,9 @@ func (r *resolver) value(n *node, f *schema.Field, dt arrow.DataType, path []str
 	}
 	c.leaf = r.newLeaf(n)
 	c.leaf.conv = conv
+	if c.leaf.pages != nil {
+		c.leaf.want = f.Type.String()
+	}
 	return c, nil
 }
 
@@ -182,7 +185,7 @@ func fieldTypes(dt arrow.DataType) []arrow.DataType {
 }
 
 func (r *resolver) newLeaf(n *node) *leafReader {
-	l := &leafReader{node: n, mem: r.mem, maxPage: r.f.maxPage}
+	l := &leafReader{node: n, mem: r.mem, maxPage: r.f.maxPage, pages: r.opts.Pages}
 	l.src.o = r.f.o
 	l.levels = n.parent != r.f.root || n.repeated()
 	r.leaves = append(r.leaves, l)
