@@ -102,7 +102,7 @@ func (c *commit) goesWith(o *commit) bool {
 	if c.alone || o.alone || c.reset != nil || o.reset != nil {
 		return false
 	}
-	if c.wo.Branch != o.wo.Branch || c.wo.KeepSnapshots != o.wo.KeepSnapshots || c.wo.KeyIndex != o.wo.KeyIndex || !slices.Equal(c.wo.Readers, o.wo.Readers) || len(c.co.Summary)+len(o.co.Summary) > 0 {
+	if c.wo.Branch != o.wo.Branch || c.wo.KeepSnapshots != o.wo.KeepSnapshots || c.wo.KeyIndex != o.wo.KeyIndex || !slices.Equal(c.wo.Readers, o.wo.Readers) || c.co.Fold != o.co.Fold || len(c.co.Summary)+len(o.co.Summary) > 0 {
 		return false
 	}
 	for k := range c.positions {

@@ -152,6 +152,9 @@ type CommitOptions struct {
 	// Positions of the source up to which the changes reach: stream → position.
 	// They are merged into those the table has.
 	Positions map[string]string
+	// Fold bounds the positions of one family of streams, such as those of files,
+	// of which a table gets more and more; the zero Fold bounds none.
+	Fold Fold
 	// Summary is added to the snapshot summary.
 	Summary map[string]string
 	// Timeout bounds the time spent on retries; default 2 minutes.

@@ -24,6 +24,7 @@ type marks struct {
 	SnapshotID int64             `json:"snapshot-id,omitempty"` // in the property only
 	Positions  map[string]string `json:"positions,omitempty"`
 	Epochs     map[string]int64  `json:"epochs,omitempty"`
+	Folds      map[string]*folds `json:"folds,omitempty"` // by prefix
 }
 
 func (m *marks) property(snapshotID int64) string {
@@ -102,7 +103,7 @@ func (c *commit) advance(m *metadata.Table, head *metadata.Snapshot) (*marks, er
 	}
 	var k marks
 	if old != nil {
-		k.Positions, k.Epochs = maps.Clone(old.Positions), maps.Clone(old.Epochs)
+		k.Positions, k.Epochs, k.Folds = maps.Clone(old.Positions), maps.Clone(old.Epochs), old.Folds
 	}
 	for _, s := range c.staged {
 		if s.writer == "" {
@@ -121,8 +122,9 @@ func (c *commit) advance(m *metadata.Table, head *metadata.Snapshot) (*marks, er
 			k.Positions = map[string]string{}
 		}
 		maps.Copy(k.Positions, c.positions)
+		k.fold(c.co.Fold, c.positions, m.LastSequenceNumber+1, c.t.opts.Clock())
 	}
-	if len(k.Positions)+len(k.Epochs) == 0 {
+	if len(k.Positions)+len(k.Epochs)+len(k.Folds) == 0 {
 		return nil, nil
 	}
 	return &k, nil

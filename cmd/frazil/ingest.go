@@ -24,7 +24,10 @@ var ingestCommand = command{
 	long: `
 Files may be packed by gzip or zstd; - is standard input. How far each file was
 read is kept in the tables, with the rows: the same command again adds nothing, and
-after a failure it goes on where the last commit ended. --replay starts over.
+after a failure it goes on where the last commit ended. --replay starts over. Of
+files of rows the newest 100 are kept that way; 2,000 older ones are known again,
+skipped if they are as they were and refused if not; and once there are more, files
+are refused that were last modified before the newest of those was ingested.
 
 debezium   change events as Debezium writes them to Kafka, one JSON record a line.
            Tables are made and changed as the stream says.
@@ -62,6 +65,7 @@ when it is lost; it spares reading the table's keys at every commit.`,
 		fs.StringVar(&in.deadLetter, "dead-letter", "", "file that takes events and rows that cannot be applied, instead of stopping")
 		fs.Int64Var(&in.commitRows, "commit-rows", 0, "commit after about so many rows (default 100,000; a change stream that is ahead grows to a million)")
 		fs.DurationVar(&in.commitInterval, "commit-interval", 0, "commit at least so often")
+		fs.IntVar(&in.keepPositions, "keep-positions", 0, "rows: files of which the table keeps how far they were read (default 100); 2,000 older ones are only known again")
 		fs.BoolVar(&in.replay, "replay", false, "apply events even if the table's positions say they are there")
 		fs.StringVar(&in.partition, "partition", "", "partitioning of tables that are created")
 		fs.IntVar(&in.version, "format-version", 2, "format version of tables that are created")
@@ -89,6 +93,7 @@ type ingestion struct {
 	version                   int
 	orderBy, readers          []string
 	deletedColumn, index      string
+	keepPositions             int
 	keys                      keyCounts
 	formatGiven               bool
 	delimiter, null           string

@@ -79,7 +79,7 @@ func (in *ingestion) openColumnar(ctx context.Context, path, format string, p *p
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	name := baseName(path)
-	f := &columnarFile{name: name, stream: "rows:" + name + "#" + digest}
+	f := &columnarFile{name: name, stream: rowStreams + name + "#" + digest}
 	if format == "parquet" {
 		err = f.openParquet(ctx, plain)
 	} else {
@@ -217,6 +217,15 @@ func (r *rowIngest) columnarFile(ctx context.Context, path, format string) error
 			return fmt.Errorf("table %s has a position %q, which this version cannot read", r.name, position)
 		}
 	}
+	if position == "" {
+		done, err := r.folded(f.name, path, stream, func() (string, int64, error) { return f.whole(ctx) })
+		if errors.Is(err, errOtherContent) { // the name has the content's digest: it was read in part
+			err = fmt.Errorf("%s: table %s has some of its rows and no longer knows how many: --replay adds all of them again", f.name, r.name)
+		}
+		if err != nil || done {
+			return err
+		}
+	}
 	var at int64 // rows passed
 	for {
 		b, err := f.next(ctx)
@@ -239,6 +248,22 @@ func (r *rowIngest) columnarFile(ctx context.Context, path, format string) error
 	r.skipped += min(skip, at)
 	r.pending[stream] = strconv.FormatInt(at, 10)
 	return nil
+}
+
+// whole reads a file to its end and returns its position there and its rows.
+func (f *columnarFile) whole(ctx context.Context) (string, int64, error) {
+	var rows int64
+	for {
+		b, err := f.next(ctx)
+		if err == io.EOF {
+			return strconv.FormatInt(rows, 10), rows, nil
+		}
+		if err != nil {
+			return "", 0, fmt.Errorf("%s: %w", f.name, err)
+		}
+		rows += b.NumRows()
+		b.Release()
+	}
 }
 
 // soundBatch refuses what would break whoever reads the batch: offsets that lead

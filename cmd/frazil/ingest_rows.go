@@ -25,6 +25,8 @@ const (
 	batchBytes = 16 << 20
 	// defaultCommitRows is --commit-rows left out.
 	defaultCommitRows = 100_000
+	// rowStreams begins the names of the streams that files of rows are.
+	rowStreams = "rows:"
 )
 
 func baseName(path string) string {
@@ -256,7 +258,9 @@ func (r *rowIngest) commit(ctx context.Context) error {
 		return err
 	}
 	before := r.t.Metadata().Current()
-	snap, err := r.w.Commit(context.WithoutCancel(ctx), &table.CommitOptions{Positions: r.pending})
+	snap, err := r.w.Commit(context.WithoutCancel(ctx), &table.CommitOptions{
+		Positions: r.pending, Fold: table.Fold{Prefix: rowStreams, Keep: r.in.keepPositions},
+	})
 	if err != nil {
 		return err
 	}

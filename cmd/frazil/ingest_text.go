@@ -92,7 +92,7 @@ func (f *textFile) begin(header bool) error {
 			return errors.New("line 1: an array; give one JSON object a line (jq -c '.[]' makes that of it)")
 		}
 	}
-	f.stream = "rows:" + f.name + "#" + hex.EncodeToString(id.Sum(nil)[:6])
+	f.stream = rowStreams + f.name + "#" + hex.EncodeToString(id.Sum(nil)[:6])
 	return nil
 }
 
@@ -191,14 +191,20 @@ func (r *rowIngest) textFile(ctx context.Context, path, format string) error {
 		}
 	}
 	stream, from := r.resume(f.stream)
+	if from == "" {
+		switch done, err := r.folded(f.name, path, stream, f.whole); {
+		case errors.Is(err, errOtherContent):
+			if f, err = r.again(f, path, comma); err != nil {
+				return err
+			}
+		case err != nil || done:
+			return err
+		}
+	}
 	if from != "" {
 		switch err := f.skipTo(from); {
 		case errors.Is(err, errOtherContent):
-			if err := r.otherContent(f.name, path); err != nil {
-				return err
-			}
-			f.close()
-			if f, err = r.in.openText(path, comma, r.p); err != nil {
+			if f, err = r.again(f, path, comma); err != nil {
 				return err
 			}
 		case err != nil:
@@ -207,6 +213,32 @@ func (r *rowIngest) textFile(ctx context.Context, path, format string) error {
 		r.skipped += f.rows
 	}
 	return r.textRows(ctx, f, p, stream)
+}
+
+// again opens a file anew that is to be applied from its start although rows of
+// it are in the table.
+func (r *rowIngest) again(f *textFile, path string, comma byte) (*textFile, error) {
+	if err := r.otherContent(f.name, path); err != nil {
+		return f, err
+	}
+	next, err := r.in.openText(path, comma, r.p)
+	if err != nil {
+		return f, err
+	}
+	f.close()
+	return next, nil
+}
+
+// whole reads a file to its end and returns its position there and its rows.
+func (f *textFile) whole() (string, int64, error) {
+	for {
+		switch _, err := f.next(); {
+		case err == io.EOF:
+			return f.position(), f.rows, nil
+		case err != nil:
+			return "", 0, fmt.Errorf("%s: %w", f.name, err)
+		}
+	}
 }
 
 // otherContent decides about a file that changed before the place that was
