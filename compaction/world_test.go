@@ -156,17 +156,21 @@ func rowsOf(t testing.TB, tab *table.Table, opts *scan.Options) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var b strings.Builder
-		for i, v := range row {
-			if i > 0 {
-				b.WriteByte('=')
-			}
-			fmt.Fprint(&b, v)
-		}
-		out = append(out, b.String())
+		out = append(out, rowText(row))
 	}
 	slices.Sort(out)
 	return out
+}
+
+func rowText(row schema.Row) string {
+	var b strings.Builder
+	for i, v := range row {
+		if i > 0 {
+			b.WriteByte('=')
+		}
+		fmt.Fprint(&b, v)
+	}
+	return b.String()
 }
 
 // check compares the table with the model.
