@@ -206,6 +206,7 @@ func TestSpark(t *testing.T) {
 	t.Run("wide", func(t *testing.T) { s.testWide(t) })
 	t.Run("upgrade", func(t *testing.T) { s.testUpgrade(t) })
 	t.Run("beside", func(t *testing.T) { s.testBeside(t) })
+	t.Run("engines", func(t *testing.T) { s.testEngines(t) })
 	t.Run("inspect", func(t *testing.T) { s.testInspect(t) })
 	t.Run("rounds", func(t *testing.T) { s.testRounds(t) })
 }
