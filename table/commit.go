@@ -175,6 +175,9 @@ func (c *commit) attempt(ctx context.Context, base *catalog.Entry) (*catalog.Ent
 	if err := c.checkReaders(base.Metadata); err != nil {
 		return nil, err
 	}
+	if err := c.resolver.checkFilled(ctx, base, head); err != nil {
+		return nil, err
+	}
 	// 2. Find the rows to delete in the files of base.
 	changes, err := c.resolveChanges(ctx, base, head)
 	if err != nil {

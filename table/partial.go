@@ -32,7 +32,9 @@ type Partial struct {
 // ApplyPartial is ApplyBatch for a table with a key and rows that leave values
 // out. They are filled in from the newest state of the row: earlier in the
 // batch, in the commit in progress, or in the table. A row that leaves a value
-// out and has no stored row is an ErrBadRow that names its key.
+// out and has no stored row is an ErrBadRow that names its key. If another writer
+// changes such a stored row before the commit, the commit fails with
+// ErrRowsChanged.
 func (w *Writer) ApplyPartial(ctx context.Context, b arrow.RecordBatch, ops []Op, p Partial) error {
 	if err := w.enter(ctx, modeChange); err != nil {
 		return err
@@ -259,20 +261,18 @@ func (f *filler) readTable(ctx context.Context, want map[deletes.Digest]schema.R
 	for _, k := range want {
 		keys = append(keys, k)
 	}
-	h, err := deletes.NewHasher(fields, w.seed)
+	reader, err := newFilledReader(fields, w.schema, w.seed)
 	if err != nil {
 		return err
 	}
-	sc := scan.New(scan.Source{Store: w.entry.Store, Metadata: w.entry.Metadata, Name: w.t.Name()}, &scan.Options{UseCurrentSchema: true})
-	key := make([]any, len(names))
+	sc := scan.New(scan.Source{Store: w.entry.Store, Metadata: w.entry.Metadata, Name: w.t.Name()}, &scan.Options{Ref: w.o.Branch, UseCurrentSchema: true})
 	for row, err := range sc.Get(ctx, names, keys) {
 		if err != nil {
 			return err
 		}
-		for i, c := range w.buf.KeyColumns() {
-			key[i] = row[c]
-		}
-		f.stored[h.HashValues(key)] = slices.Clone(row)
+		d, whole := reader.digests(row)
+		f.stored[d] = slices.Clone(row)
+		w.noteFilled(d, whole)
 	}
 	return nil
 }

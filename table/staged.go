@@ -30,6 +30,7 @@ type Staged struct {
 	// says how their values were made comparable.
 	order     []int
 	orderName string
+	filled    filled
 	late      int64 // changes that were older than others of the set
 	// positions of the source, when the flusher knows them.
 	positions map[string]string

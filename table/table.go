@@ -25,6 +25,9 @@ var (
 	ErrPositionsUnknown = errors.New("source positions are unknown")
 	// ErrBadRow: a row or batch does not fit the table.
 	ErrBadRow = errors.New("row does not fit the table")
+	// ErrRowsChanged: another writer has changed rows that partial updates took
+	// values from, since they were applied. Apply the changes again.
+	ErrRowsChanged = errors.New("rows that partial updates were filled from have changed")
 	// ErrReaders: the table's deletes would be of a kind that one of
 	// WriterOptions.Readers does not read.
 	ErrReaders = errors.New("deletes that a reader does not read")

@@ -42,6 +42,7 @@ type Writer struct {
 	appended  map[int]int // file number → generation, of files written by Append
 	truncated bool
 	spilled   []keyRun
+	filled    filled
 }
 
 type writeMode uint8
@@ -201,6 +202,7 @@ func (w *Writer) reset() {
 	w.dropSpilled()
 	w.buf, w.files, w.rows, w.entry, w.schema = nil, nil, nil, nil, nil
 	w.mode, w.gen, w.truncated = modeNone, 0, false
+	w.filled = filled{}
 }
 
 // Close discards what was not committed. It is safe to call twice.

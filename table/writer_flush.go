@@ -139,7 +139,7 @@ func (w *Writer) flush(ctx context.Context) (*Staged, error) {
 		writer: w.o.ID, epoch: w.o.Epoch, encoding: w.o.Encoding, seed: w.seed,
 		files: files, stale: maps.Clone(w.buf.Stale()), appended: maps.Clone(w.appended),
 		missing: maps.Clone(w.buf.Missing()), truncate: w.truncated, published: w.files.published,
-		order: w.order, orderName: w.buf.OrderName(), late: w.buf.Late(),
+		order: w.order, orderName: w.buf.OrderName(), late: w.buf.Late(), filled: w.filled,
 	}
 	return s, w.stageKeys(s)
 }

@@ -206,6 +206,7 @@ func (w *Writer) Truncate(ctx context.Context) error {
 	w.buf.Reset()
 	w.dropSpilled()
 	clear(w.appended)
+	w.filled = filled{}
 	w.mode, w.truncated = modeNone, true
 	return nil
 }
