@@ -64,7 +64,7 @@ var inspectCommand = command{
 			}
 			io := &inspect.Options{
 				Columns: o.Columns, Filter: o.Filter, SnapshotID: o.SnapshotID, AsOf: o.AsOf, Ref: o.Ref, Limit: o.Limit,
-				MetadataLocation: entry.MetadataLocation,
+				MetadataLocation: entry.MetadataLocation, CaseInsensitive: o.CaseInsensitive,
 			}
 			t, err := inspect.New(src, args[1], io)
 			switch {

@@ -21,6 +21,7 @@ type readFlags struct {
 	where, output     string
 	limit, snapshot   int64
 	asOf, ref         string
+	fold              bool
 	count, checksum   bool
 	explain, ordered  bool
 	snapshotIDChanged func() bool
@@ -33,12 +34,13 @@ func (r *readFlags) declare(fs *pflag.FlagSet) {
 	fs.Int64Var(&r.snapshot, "snapshot", 0, "snapshot id to read")
 	fs.StringVar(&r.asOf, "as-of", "", "read as of a time: 2026-01-31T12:00:00Z, or a date")
 	fs.StringVar(&r.ref, "ref", "", "branch or tag to read")
+	fs.BoolVar(&r.fold, "case-insensitive", false, "match column names in any case; two that differ by case only are an error")
 	fs.StringVar(&r.output, "output", "", "table, jsonl, csv, parquet, arrow or canonical (default: table on a terminal, else jsonl)")
 	r.snapshotIDChanged = func() bool { return fs.Changed("snapshot") }
 }
 
 func (r *readFlags) options(s *schema.Schema) (*scan.Options, error) {
-	o := &scan.Options{Limit: r.limit, Ref: r.ref, Ordered: r.ordered}
+	o := &scan.Options{Limit: r.limit, Ref: r.ref, Ordered: r.ordered, CaseInsensitive: r.fold}
 	var err error
 	if o.Filter, err = parseWhere(r.where); err != nil {
 		return nil, err
@@ -71,13 +73,19 @@ func (r *readFlags) check(s *schema.Schema, o *scan.Options) error {
 	if o.SnapshotID != nil || o.Ref != "" || !o.AsOf.IsZero() {
 		return nil
 	}
-	return checkColumns(s, o.Columns, o.Filter)
+	return checkColumns(s, o.Columns, o.Filter, o.CaseInsensitive)
 }
 
-func checkColumns(s *schema.Schema, columns []string, filter expr.Expr) error {
+func checkColumns(s *schema.Schema, columns []string, filter expr.Expr, fold bool) error {
 	for _, c := range columns {
-		_, meta := schema.MetadataColumn(c)
-		if _, ok := s.FieldByName(c); !ok && !meta {
+		if _, meta := schema.MetadataColumn(c); meta {
+			continue
+		}
+		if fold {
+			if _, err := s.FieldByNameFold(c); err != nil {
+				return usageError{err}
+			}
+		} else if _, ok := s.FieldByName(c); !ok {
 			return usageError{s.UnknownColumn(c)}
 		}
 	}
@@ -91,7 +99,7 @@ func checkColumns(s *schema.Schema, columns []string, filter expr.Expr) error {
 		}
 	}
 	with := &schema.Schema{Fields: fields}
-	if _, err := expr.Bind(filter, with, false); err != nil {
+	if _, err := expr.Bind(filter, with, fold); err != nil {
 		return usageError{fmt.Errorf("--where: %w", err)}
 	}
 	return nil
@@ -323,7 +331,7 @@ var changesCommand = command{
 			if fs.Changed("to") {
 				opts.To = &to
 			}
-			if err := checkColumns(table, columns, opts.Filter); err != nil {
+			if err := checkColumns(table, columns, opts.Filter, false); err != nil {
 				return fmt.Errorf("table %s: %w", src.Name, err)
 			}
 			if from != 0 && src.Metadata.Current() == nil {

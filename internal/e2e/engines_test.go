@@ -343,4 +343,3 @@ func compareReadme(t *testing.T, name, want string) {
 		t.Errorf("README.md says\n%s\nit was\n%s", got, want)
 	}
 }
-

@@ -49,7 +49,12 @@ func TestSecrets(t *testing.T) {
 	runs := [][]string{
 		{"create", "s.t", "--schema", "id long, v string", "--key", "id"},
 		{"ingest", "s.t", rows},
-		{"scan", "s.t", "--verbose"}, {"describe", "s.t", "--json"}, {"metadata", "s.t"}, {"inspect", "s.t", "snapshots"}, {"verify", "s.t"}, {"compact", "s.t"},
+		{"scan", "s.t", "--verbose"},
+		{"describe", "s.t", "--json"},
+		{"metadata", "s.t"},
+		{"inspect", "s.t", "snapshots"},
+		{"verify", "s.t"},
+		{"compact", "s.t"},
 		{"ingest", "s.t", filepath.Join(dir, "missing.jsonl"), "--verbose"},
 		{"tables", "--warehouse", "s3://bucket/w", "--verbose"},
 		{"scan", "s.t", "--warehouse", "s3://bucket/w", "--verbose"},
