@@ -21,6 +21,7 @@ func BenchmarkW7(b *testing.B)   { benchmark(b, "W7") }
 func BenchmarkW8(b *testing.B)   { benchmark(b, "W8") }
 func BenchmarkW10(b *testing.B)  { benchmark(b, "W10") }
 func BenchmarkW10b(b *testing.B) { benchmark(b, "W10b") }
+func BenchmarkW11(b *testing.B)  { benchmark(b, "W11") }
 func BenchmarkW12(b *testing.B)  { benchmark(b, "W12") }
 func BenchmarkW13(b *testing.B)  { benchmark(b, "W13") }
 
@@ -70,6 +71,7 @@ func TestWorkloads(t *testing.T) {
 		{"W7", 0.02, 3},
 		{"W8", 0.05, 14},
 		{"W10", 0.05, len(CompactionCases())},
+		{"W11", 0.05, 4},
 		{"W13", 0.05, 2},
 		{"W10b", 0.02, 3},
 		{"W12/synthetic", 0.05, 1},
