@@ -77,7 +77,9 @@ func (a *attempt) piece(ctx context.Context, p *piece) (bool, error) {
 		}
 		gone[i] = more
 	}
-	p.carryAll(gone)
+	if err := p.carryAll(gone); err != nil {
+		return false, err
+	}
 	moved := p.moved
 	if lost > 0 && 4*lost >= 3*out || !slices.Contains(valid, true) {
 		return false, nil
@@ -201,7 +203,7 @@ func sameEntries(dv, oldDV *manifest.Entry, pos, oldPos []*manifest.Entry) bool 
 // are in the same partition of the same spec.
 func (a *attempt) sameEquality(p *piece, valid []bool, outputs []*manifest.Entry) bool {
 	seq := *a.ch.DataSequence
-	if p.scattered == nil {
+	if !p.routed {
 		return true
 	}
 	later := func(e *manifest.Entry) map[string]bool {

@@ -56,6 +56,7 @@ type candidate struct {
 	task                 scan.FileTask
 	live                 int64 // bytes
 	small, large, heavy  bool
+	unsorted             bool
 	deadRows, equalities int64
 }
 
@@ -102,6 +103,10 @@ func readable(f *manifest.DataFile) bool {
 
 // lanes groups files by partition and takes those worth rewriting.
 func lanes(s *State, o *Options) []Lane {
+	order, err := o.clustering(s.Metadata)
+	if err != nil {
+		order = nil // Compact says what is wrong
+	}
 	groups := map[string][]candidate{}
 	byKey := map[string]Lane{}
 	for i := range s.Files {
@@ -117,7 +122,9 @@ func lanes(s *State, o *Options) []Lane {
 			l = Lane{SpecID: s.Metadata.DefaultSpecID, Route: true, key: "\xff"}
 		}
 		byKey[l.key] = l
-		groups[l.key] = append(groups[l.key], weigh(s.Files[i], o))
+		c := weigh(s.Files[i], o)
+		c.unsorted = order != nil && !order.has(f)
+		groups[l.key] = append(groups[l.key], c)
 	}
 	var out []Lane
 	for key, group := range groups {
@@ -169,7 +176,7 @@ func worthwhile(group []candidate, o *Options) []candidate {
 	var must, small []candidate
 	for _, c := range group {
 		switch {
-		case c.heavy || c.large:
+		case c.heavy || c.large || c.unsorted:
 			must = append(must, c)
 		case c.small:
 			small = append(small, c)
@@ -213,7 +220,7 @@ func (l *Lane) fill(chosen []candidate, o *Options) {
 		x, y := a.task.Data, b.task.Data
 		return cmp.Or(cmp.Compare(x.SequenceNumber, y.SequenceNumber), strings.Compare(x.File.Path, y.File.Path))
 	})
-	var small, large, heavy int
+	var small, large, heavy, unsorted int
 	var dead, rows, equalities int64
 	for _, c := range chosen {
 		l.Files = append(l.Files, c.task)
@@ -226,8 +233,11 @@ func (l *Lane) fill(chosen []candidate, o *Options) {
 			rows += c.task.Data.File.RecordCount
 		case c.large:
 			large++
-		default:
+		case c.small:
 			small++
+		}
+		if c.unsorted {
+			unsorted++
 		}
 		equalities += c.equalities
 	}
@@ -242,6 +252,7 @@ func (l *Lane) fill(chosen []candidate, o *Options) {
 	if heavy > 0 {
 		add(heavy, fmt.Sprintf("with %d %% deleted", dead*100/max(rows, 1)))
 	}
+	add(unsorted, "not in the order wanted")
 	if equalities > 0 {
 		why = append(why, "equality deletes")
 	}

@@ -39,6 +39,11 @@ type commit struct {
 
 // run commits what is still valid and reports it.
 func (c *commit) run(ctx context.Context, what string) error {
+	defer func() {
+		for _, p := range c.pieces {
+			p.moves.remove()
+		}
+	}()
 	snap, err := c.t.CommitRewrite(ctx, table.Rewrite{
 		Branch: c.o.Branch, Timeout: c.o.Timeout, Changes: c.changes,
 		Summary: map[string]string{"frazil.maintenance": what},

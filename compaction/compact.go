@@ -54,7 +54,13 @@ func prepare(ctx context.Context, t *table.Table, opts *Options, rep *Report) (*
 		}
 	}
 	var err error
-	if j.state, err = load(ctx, t, e, e.Metadata.RefSnapshot(j.o.Branch)); err != nil {
+	if j.cluster, err = j.o.clustering(e.Metadata); err != nil {
+		return nil, nil, err
+	}
+	if j.cluster != nil && !j.cluster.declared {
+		j.o.MaxRounds = 1
+	}
+	if j.state, err = load(ctx, t, e, e.Metadata.RefSnapshot(j.o.Branch), j.cluster.fields()...); err != nil {
 		return nil, nil, err
 	}
 	if j.o.pace == nil {
@@ -124,4 +130,7 @@ func (j *job) execute(ctx context.Context, plan *Plan) error {
 func (j *job) discard(ctx context.Context, pieces []*piece) {
 	c := &commit{job: j, pieces: pieces}
 	c.clean(ctx)
+	for _, p := range pieces {
+		p.moves.remove()
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/frazildb/frazil/metadata"
+	"github.com/frazildb/frazil/partition"
 )
 
 // Options say what to do and how much; nil and zero fields mean the documented
@@ -36,14 +37,28 @@ type Options struct {
 	// ConvertOnly turns equality deletes into deletes by position and rewrites no
 	// data file.
 	ConvertOnly bool
+	// Sort rewrites, in this order, files that do not say that they are in it, each
+	// partition by itself; see [partition.ParseSort]. If the order is not one that
+	// the table declares (its default order, or an older one), files cannot say so:
+	// all are rewritten, in one round.
+	Sort []partition.SortField
+	// ZOrder instead orders rows along a curve through the values of these columns,
+	// so that a filter on any of them rules files out. All files are rewritten, in
+	// one round.
+	ZOrder []string
+	// SpillDir is where what is sorted goes past the memory budget; default the
+	// system's folder for temporary files. It takes about as much as the data.
+	SpillDir string
 	// MaxRounds bounds how often Compact plans again after it has done what was
 	// planned; default 3.
 	MaxRounds int
 	// CommitBytes is how many bytes of new data files make a commit; default
 	// 2 GiB.
 	CommitBytes int64
-	// MemoryBudget in bytes for tables of equality deletes; default 128 MiB. Past
-	// it they are applied part by part.
+	// MemoryBudget in bytes for tables of equality deletes and for sorting; default
+	// 128 MiB. Past it deletes are applied part by part, and rows sorted by way of
+	// files. A process of nothing else stays within twice the budget if it gives
+	// that, less an eighth, to the collector (GOMEMLIMIT, debug.SetMemoryLimit).
 	MemoryBudget int64
 	// SpliceBytes is the size from which row groups that no delete touches are
 	// copied as they are, if they fit; smaller ones are joined, unless they have

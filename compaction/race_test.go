@@ -409,11 +409,17 @@ func interleave(t *testing.T, seed uint64) {
 		o.props["write.parquet.row-group-size-bytes"] = "150"
 	}
 	w := newWorld(t, o)
+	spill := t.TempDir()
 	enc := func() table.Encoding {
 		return []table.Encoding{table.EncodingPosition, table.EncodingEquality}[r.IntN(2)]
 	}
 	options := func() *compaction.Options {
+		var order []partition.SortField
+		if r.IntN(4) == 0 {
+			order = parseSort(t, []string{"v, id", "id desc"}[r.IntN(2)])
+		}
 		return &compaction.Options{
+			Sort: order, SpillDir: spill,
 			TargetFileBytes: []int64{0, 1000, 4000}[r.IntN(3)], MinInputFiles: r.IntN(4), ConvertOnly: r.IntN(4) == 0,
 			KeepEqualityDeletes: r.IntN(4) == 0, Tiered: r.IntN(3) == 0, MaxRounds: 1 + r.IntN(2), CommitBytes: []int64{0, 1}[r.IntN(2)],
 			DeleteRatio: []float64{0, 0.01}[r.IntN(2)], SpliceBytes: []int64{0, 1}[r.IntN(2)],

@@ -22,6 +22,8 @@ type job struct {
 	entry *catalog.Entry
 	state *State
 	rep   *Report
+	// cluster is the order that rows are written in, nil for that of the files.
+	cluster *clustering
 }
 
 // laneRun rewrites one lane, piece by piece.
@@ -35,6 +37,7 @@ type laneRun struct {
 	// positions reads no columns, to find rows that are not there.
 	positions *reader
 	arrow     *arrow.Schema
+	sorter    *sorter // of the piece, nil unless rows are sorted
 
 	w     *table.RewriteWriter
 	p     *piece
@@ -47,7 +50,7 @@ type laneRun struct {
 // runLane rewrites a lane and hands each piece to done as soon as it is
 // complete. Files that cannot be read are left out and reported.
 func (j *job) runLane(ctx context.Context, l *Lane, done func(p *piece) error) error {
-	r := &laneRun{job: j, lane: l, mayCopy: !l.Route && j.o.SpliceBytes > 0}
+	r := &laneRun{job: j, lane: l, mayCopy: !l.Route && j.o.SpliceBytes > 0 && j.cluster == nil}
 	if j.entry.Metadata.FormatVersion >= 3 {
 		for i := range l.Files {
 			r.lineage = r.lineage || l.Files[i].Data.File.FirstRowID != nil
@@ -108,19 +111,27 @@ func (j *job) skip(err error) {
 // begin starts a piece with file i of the lane.
 func (r *laneRun) begin(i int) error {
 	var err error
-	opts := &table.RewriteWriterOptions{TargetFileBytes: r.o.TargetFileBytes, Lineage: r.lineage}
+	opts := &table.RewriteWriterOptions{TargetFileBytes: r.o.TargetFileBytes, Lineage: r.lineage, MaxGroupBytes: r.o.MemoryBudget / 2}
 	if r.w, err = r.t.NewRewriteWriter(r.entry, opts); err != nil {
 		return err
 	}
 	s := r.w.Schema()
 	r.arrow = schema.ArrowSchema(s)
-	r.p, r.first = &piece{}, i
+	r.p, r.first = &piece{routed: r.lane.Route}, i
 	r.nulls, r.rows, r.bytes = make([]int64, len(s.Fields)), 0, 0
+	if r.cluster != nil {
+		if err := r.beginSort(s); err != nil {
+			return err
+		}
+	}
 	if r.reader == nil {
 		r.reader, err = newReader(r.entry, r.t.Name(), r.lane.Files, r.o.MemoryBudget, r.batchRows(), columnNames(r.entry, r.lineage))
 	}
 	return err
 }
+
+// batchBytes is how much of a file, compressed, a batch of rows should take.
+const batchBytes = 2 << 20
 
 // batchRows is small where files are to be small, so that they do not overshoot.
 func (r *laneRun) batchRows() int {
@@ -129,7 +140,7 @@ func (r *laneRun) batchRows() int {
 		rows += r.lane.Files[i].Data.File.RecordCount
 	}
 	perRow := max(r.lane.Bytes/max(rows, 1), 1)
-	return int(min(max(r.o.TargetFileBytes/8/perRow, 1024), 64<<10))
+	return int(min(max(min(r.o.TargetFileBytes/8, batchBytes)/perRow, 1024), 64<<10))
 }
 
 // add copies the rows of file i to the piece.
@@ -216,8 +227,11 @@ func (r *laneRun) write(ctx context.Context, b arrow.RecordBatch) error {
 		r.nulls[c] += int64(b.Column(c).NullN())
 	}
 	r.rows += b.NumRows()
+	if r.sorter != nil {
+		return r.sorter.add(ctx, b)
+	}
 	if !r.lane.Route {
-		return r.w.WritePartition(ctx, r.lane.Partition, b)
+		return r.w.WritePartition(ctx, r.lane.Partition, b, nil)
 	}
 	base := len(r.p.scattered)
 	r.p.scattered = append(r.p.scattered, make([]place, b.NumRows())...)
@@ -229,6 +243,9 @@ func (r *laneRun) write(ctx context.Context, b arrow.RecordBatch) error {
 // full reports, at the end of a file, whether the piece is complete: the next
 // file would begin a new output anyway, or nearly.
 func (r *laneRun) full() bool {
+	if r.sorter != nil {
+		return false // all files of the lane are sorted together
+	}
 	if r.lane.Route {
 		return r.bytes >= 4*r.o.TargetFileBytes
 	}
@@ -240,7 +257,13 @@ func (r *laneRun) abort(ctx context.Context) {
 	if r.w != nil {
 		r.w.Abort(ctx)
 	}
-	r.w, r.p = nil, nil
+	if r.sorter != nil {
+		r.sorter.close()
+	}
+	if r.p != nil {
+		r.p.moves.remove()
+	}
+	r.w, r.p, r.sorter = nil, nil, nil
 }
 
 // finish completes the piece and verifies it.
@@ -249,6 +272,11 @@ func (r *laneRun) finish(ctx context.Context, done func(p *piece) error) error {
 		return nil
 	}
 	w, p := r.w, r.p
+	if r.sorter != nil {
+		if err := r.endSort(ctx); err != nil {
+			return err
+		}
+	}
 	files, err := w.Close()
 	if err != nil {
 		return err
@@ -257,7 +285,8 @@ func (r *laneRun) finish(ctx context.Context, done func(p *piece) error) error {
 	if err := r.verify(ctx, p); err != nil {
 		return err
 	}
-	r.w, r.p = nil, nil // the files are the job's from here on
+	r.stamp(files)
+	r.w, r.p, r.sorter = nil, nil, nil // the files are the job's from here on
 	r.o.tell("rewrite", fmt.Sprintf("%d files into %d", len(p.inputs), len(files)), len(p.inputs), r.bytes)
 	return done(p)
 }

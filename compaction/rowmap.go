@@ -40,8 +40,12 @@ type piece struct {
 	// outputs in order: the row of rank r among all live rows of the inputs is
 	// row r of all outputs.
 	starts []int64
+	// routed says that the outputs are of other partitions than the inputs.
+	routed bool
 	// scattered, when not nil, says instead where the row of each rank went.
 	scattered []place
+	// moves likewise, of rows that were sorted.
+	moves *moves
 	// taken are, by input, the rows whose deletes were carried over so far, to
 	// moved, by output; carried counts them.
 	taken, moved []*deletes.Positions
@@ -75,7 +79,7 @@ func (p *piece) order(outputs []*manifest.DataFile) {
 // each input that were deleted after it was read, nil for none. Only what is new
 // since the last call is translated; rows that are no longer deleted, which takes
 // a rollback, make it begin anew.
-func (p *piece) carryAll(deleted []*deletes.Positions) {
+func (p *piece) carryAll(deleted []*deletes.Positions) error {
 	for i, was := range p.taken {
 		if was != nil && (deleted[i] == nil || !deleted[i].Covers(was)) {
 			p.taken, p.undone = nil, p.undone+1
@@ -85,6 +89,7 @@ func (p *piece) carryAll(deleted []*deletes.Positions) {
 	if p.taken == nil {
 		p.taken, p.moved, p.carried = make([]*deletes.Positions, len(p.inputs)), make([]*deletes.Positions, len(p.outputs)), 0
 	}
+	sorted := &deletes.Positions{} // ranks
 	for i, now := range deleted {
 		if now == nil || now == p.taken[i] {
 			continue
@@ -94,39 +99,51 @@ func (p *piece) carryAll(deleted []*deletes.Positions) {
 			fresh = now.Clone()
 			fresh.Minus(p.taken[i])
 		}
-		p.carried += p.carry(i, fresh, p.moved)
+		p.carry(i, fresh, sorted)
 		p.taken[i] = now
 	}
+	if p.moves == nil || sorted.Len() == 0 {
+		return nil
+	}
+	if err := p.moves.find(sorted, p.gone); err != nil {
+		p.taken = nil
+		return err
+	}
+	return nil
+}
+
+// gone notes that the row at a place of the outputs is deleted.
+func (p *piece) gone(at place) {
+	file := at.file()
+	if p.moved[file] == nil {
+		p.moved[file] = &deletes.Positions{}
+	}
+	p.moved[file].Add(uint64(at.pos()))
+	p.carried++
 }
 
 // carry translates rows of one input, deleted after it was read, to their places
-// in the outputs, which it adds to out.
-func (p *piece) carry(n int, deleted *deletes.Positions, out []*deletes.Positions) int64 {
-	var base, moved int64
+// in the outputs; of rows that were sorted it adds the ranks to sorted.
+func (p *piece) carry(n int, deleted, sorted *deletes.Positions) {
+	var base int64
 	for i := range n {
 		base += p.inputs[i].live()
 	}
-	add := func(file int, pos int64) {
-		if out[file] == nil {
-			out[file] = &deletes.Positions{}
-		}
-		out[file].Add(uint64(pos))
-		moved++
-	}
 	for rank := range ranks(deleted, p.inputs[n].dead) {
 		r := base + rank
-		if p.scattered != nil {
-			at := p.scattered[r]
-			add(at.file(), at.pos())
-			continue
+		switch {
+		case p.moves != nil:
+			sorted.Add(uint64(r))
+		case p.scattered != nil:
+			p.gone(p.scattered[r])
+		default:
+			file, ok := slices.BinarySearch(p.starts, r)
+			if !ok {
+				file--
+			}
+			p.gone(newPlace(file, r-p.starts[file]))
 		}
-		file, ok := slices.BinarySearch(p.starts, r)
-		if !ok {
-			file--
-		}
-		add(file, r-p.starts[file])
 	}
-	return moved
 }
 
 // ranks yields, for the positions of a set that are not dead, how many positions

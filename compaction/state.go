@@ -32,11 +32,12 @@ func Load(ctx context.Context, t *table.Table, branch string) (*State, error) {
 	return load(ctx, t, e, e.Metadata.RefSnapshot(branch))
 }
 
-func load(ctx context.Context, t *table.Table, e *catalog.Entry, snap *metadata.Snapshot) (*State, error) {
-	return loadWith(ctx, t.Cache(), e, snap)
+// load also reads the statistics of the columns named.
+func load(ctx context.Context, t *table.Table, e *catalog.Entry, snap *metadata.Snapshot, columns ...int) (*State, error) {
+	return loadWith(ctx, t.Cache(), e, snap, columns...)
 }
 
-func loadWith(ctx context.Context, cache *snapshot.Cache, e *catalog.Entry, snap *metadata.Snapshot) (*State, error) {
+func loadWith(ctx context.Context, cache *snapshot.Cache, e *catalog.Entry, snap *metadata.Snapshot, columns ...int) (*State, error) {
 	s := &State{Metadata: e.Metadata, Snapshot: snap}
 	if snap == nil {
 		return s, nil
@@ -51,6 +52,9 @@ func loadWith(ctx context.Context, cache *snapshot.Cache, e *catalog.Entry, snap
 		for _, id := range d.File.EqualityIDs {
 			keys[id] = true
 		}
+	}
+	for _, id := range columns {
+		keys[id] = true
 	}
 	for _, id := range floats(e.Metadata.CurrentSchema()) {
 		keys[id] = true // whether there are NaN decides what can be copied

@@ -21,6 +21,9 @@ type RewriteWriterOptions struct {
 	TargetFileBytes int64
 	// MaxOpenFiles bounds the partitions written at once; default 32.
 	MaxOpenFiles int
+	// MaxGroupBytes bounds the uncompressed bytes of a row group, which are held in
+	// memory compressed, below what the table wants; default as the table wants.
+	MaxGroupBytes int64
 	// Lineage makes files hold the row ids and last-updated sequence numbers of
 	// their rows (spec: "Row Lineage"), for rows that have them already: the
 	// batches then have these as their last two columns, nulls where the file's
@@ -48,6 +51,9 @@ func (t *Table) NewRewriteWriter(base *catalog.Entry, opts *RewriteWriterOptions
 	d, err := newDataFiles(base, &wo, func() string { n++; return fmt.Sprintf("%05d-%s", n, prefix) })
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", t.id, err)
+	}
+	if g := &d.opts.parquet.RowGroupBytes; o.MaxGroupBytes > 0 && (*g == 0 || *g > o.MaxGroupBytes) {
+		*g = o.MaxGroupBytes
 	}
 	if o.Lineage {
 		if d.fileSchema, err = lineageSchema(d.schema); err != nil {
@@ -91,12 +97,11 @@ func (w *RewriteWriter) Write(ctx context.Context, b arrow.RecordBatch, place fu
 
 // WritePartition is Write for rows that are all of the partition tuple: files
 // are begun one after another, and rows go to them in order.
-func (w *RewriteWriter) WritePartition(ctx context.Context, tuple partition.Tuple, b arrow.RecordBatch) error {
-	if w.d.router == nil {
-		return w.d.writePart(ctx, 0, b, nil, nil)
+func (w *RewriteWriter) WritePartition(ctx context.Context, tuple partition.Tuple, b arrow.RecordBatch, place func(row int32, file int, pos int64)) error {
+	if w.d.router != nil {
+		w.d.tuple = tuple
 	}
-	w.d.tuple = tuple
-	return w.d.writePart(ctx, 0, b, nil, nil)
+	return w.d.writePart(ctx, 0, b, nil, place)
 }
 
 // SpliceableBytes returns how many bytes of a row group Splice would copy as they

@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/frazildb/frazil/compaction"
 	"github.com/frazildb/frazil/metadata"
+	"github.com/frazildb/frazil/partition"
 )
 
 var compactCommand = command{
@@ -17,6 +20,8 @@ var compactCommand = command{
 		"frazil compact shop.orders",
 		"frazil compact shop.orders --dry-run   # what would be done",
 		"frazil compact shop.orders --delete-ratio 0.05 --target-bytes 134217728",
+		"frazil compact shop.orders --sort 'customer, ts desc'",
+		"frazil compact shop.orders --zorder customer,ts",
 	},
 	setup: func(e *env, fs *pflag.FlagSet) func(context.Context, []string) error {
 		o := &compaction.Options{}
@@ -26,18 +31,33 @@ var compactCommand = command{
 		fs.Float64Var(&o.DeleteRatio, "delete-ratio", 0, "share of deleted rows from which a file is rewritten (default 0.3)")
 		fs.Int64Var(&o.MaxBytes, "max-bytes", 0, "most bytes to read in one round; what saves most goes first (default all)")
 		fs.BoolVar(&o.ConvertOnly, "convert-only", false, "only turn equality deletes into deletes by position")
+		order := fs.String("sort", "", "rewrite rows in this order: 'a, b desc nulls last', or 'table' for the one the table declares")
+		fs.StringSliceVar(&o.ZOrder, "zorder", nil, "rewrite rows along a curve through these columns, so that filters on any of them rule files out")
+		fs.Int64Var(&o.MemoryBudget, "memory", 0, "bytes for sorting and for equality deletes; the process takes twice as many, whatever the size of the table (default 134217728)")
+		fs.StringVar(&o.SpillDir, "spill-dir", "", "folder for what is sorted past that (default the system's for temporary files)")
 		return func(ctx context.Context, args []string) error {
-			return e.compact(ctx, args[0], o, *dry)
+			if *order != "" && *order != "table" {
+				var err error
+				if o.Sort, err = partition.ParseSort(*order); err != nil {
+					return usageError{fmt.Errorf("--sort: %w", err)}
+				}
+			}
+			return e.compact(ctx, args[0], o, *order == "table", *dry)
 		}
 	},
 }
 
-func (e *env) compact(ctx context.Context, name string, o *compaction.Options, dry bool) error {
+func (e *env) compact(ctx context.Context, name string, o *compaction.Options, declared, dry bool) error {
 	t, done, err := e.openTable(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer done()
+	if declared {
+		if o.Sort = t.Metadata().DefaultSortOrder().Fields; len(o.Sort) == 0 {
+			return fmt.Errorf("table %s declares no sort order: give columns to --sort", t.Name())
+		}
+	}
 	if dry {
 		s, err := compaction.Load(ctx, t, metadata.MainBranch)
 		if err != nil {
@@ -45,6 +65,7 @@ func (e *env) compact(ctx context.Context, name string, o *compaction.Options, d
 		}
 		return e.compactPlan(t.Name(), s, compaction.Choose(s, o))
 	}
+	limitMemory(o.MemoryBudget)
 	start := time.Now()
 	p := e.progress("compact", "files")
 	o.Progress = func(ev compaction.Event) {
@@ -79,24 +100,45 @@ func (e *env) compact(ctx context.Context, name string, o *compaction.Options, d
 	})
 }
 
+// limitMemory has the collector keep the process within twice the budget.
+func limitMemory(budget int64) {
+	if budget <= 0 {
+		budget = 128 << 20
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(budget / 8 * 14)
+	}
+}
+
 // compactPlan prints what a compaction would do and why.
 func (e *env) compactPlan(name string, s *compaction.State, p *compaction.Plan) error {
 	files := 0
+	var reasons []string
 	for _, l := range p.Lanes {
 		files += len(l.Files)
+		reasons = append(reasons, l.Reason)
 	}
 	if e.json {
 		return e.writeJSON(map[string]any{
 			"table": name, "rewrite_files": files, "lanes": len(p.Lanes), "convert_files": len(p.Convert),
-			"dangling_deletes": len(p.Dangling), "left_out": p.LeftOut, "totals": s.Totals(),
+			"dangling_deletes": len(p.Dangling), "left_out": p.LeftOut, "reasons": reasons, "totals": s.Totals(),
 		})
 	}
 	t := s.Totals()
-	return e.writeCells(nil, [][]string{
+	rows := [][]string{
 		{"now", fmt.Sprintf("%s, %s, %s", plural(int64(t.DataFiles), "data file"), plural(int64(t.DeleteFiles), "delete file"), formatBytes(t.Bytes+t.DeleteBytes))},
-		{"rewrite", fmt.Sprintf("%s, small or with many deletes, in %s", plural(int64(files), "file"), plural(int64(len(p.Lanes)), "group"))},
+		{"rewrite", fmt.Sprintf("%s in %s", plural(int64(files), "file"), plural(int64(len(p.Lanes)), "group"))},
+	}
+	for i, reason := range reasons {
+		if i == 10 {
+			rows = append(rows, []string{"", "and so on"})
+			break
+		}
+		rows = append(rows, []string{"", reason})
+	}
+	return e.writeCells(nil, append(rows, [][]string{
 		{"convert", fmt.Sprintf("%s that have equality deletes", plural(int64(len(p.Convert)), "file"))},
 		{"drop", fmt.Sprintf("%s that apply to nothing", plural(int64(len(p.Dangling)), "delete file"))},
 		{"left out", plural(int64(p.LeftOut), "file")},
-	})
+	}...))
 }
