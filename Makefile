@@ -96,6 +96,16 @@ kill:
 	$(TORTURE) TestKilled -kill.cycles $(CYCLES)
 	$(GO) test ./internal/e2e -count=1 -timeout 0 -v -run TestKill -kill.cycles 1000
 
+# fuzz: each fuzz target for FUZZTIME under a memory cap, then files changed at
+# random and every byte of small tables.
+.PHONY: fuzz
+FUZZTIME ?= 1h
+MUTANTS  ?= 700000
+fuzz:
+	GO=$(GO) sh tools/fuzz.sh $(FUZZTIME)
+	$(TORTURE) TestMutants -mutants $(MUTANTS)
+	$(TORTURE) TestByteFlips -flip.stride 1
+
 bench: build
 	bin/frazil bench W1 W2 W6 W12 --size small
 

@@ -50,6 +50,7 @@ func TestInterleavings(t *testing.T) {
 	case *exploreOps > 0:
 		e.all(cases(*exploreOps), 1)
 	case testing.Short():
+		e.limit = 1
 		e.all(every(cases(1), 11), 1)
 	default:
 		e.limit = min(e.limit, 2)

@@ -19,7 +19,10 @@ func readScan(ctx context.Context, tab *table.Table, o *scan.Options) (map[int64
 		if err != nil {
 			return nil, err
 		}
-		id := row[0].(int64)
+		id, ok := row[0].(int64)
+		if !ok { // of a damaged table
+			id = -1 - int64(len(out))
+		}
 		if v, twice := out[id]; twice {
 			return nil, fmt.Errorf("key %d is there twice, as %s and %v", id, v, row[1])
 		}

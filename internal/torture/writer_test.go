@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 // roles are the processes, by the variable that asks for them.
-var roles = map[string]func(string) error{"FRAZIL_TORTURE_WRITER": writerProcess}
+var roles = map[string]func(string) error{"FRAZIL_TORTURE_WRITER": writerProcess, "FRAZIL_TORTURE_MUTANTS": mutantProcess}
 
 // writer is a process that commits to a table and says so.
 type writer struct {
