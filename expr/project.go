@@ -249,6 +249,8 @@ func (t *through) ranges(n *node) *node {
 	}
 	if o == opLe || o == opGt {
 		r, _ = t.stepUp(r)
+	} else if c, ok := compare(r, v); t.transform.Kind == partition.TruncateTransform && ok && c > 0 {
+		return nil // the literal itself wrapped: its result is above all others
 	}
 	return t.aroundWrap(&node{op: o, col: t.col, lit: r})
 }

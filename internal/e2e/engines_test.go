@@ -302,7 +302,7 @@ func engineVersions(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`(?m)^([a-z]+)(?:\[[a-z]+\])?==(\S+)$`).FindAllStringSubmatch(string(data), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^([a-z]+)(?:\[[a-z0-9,-]+\])?==(\S+)$`).FindAllStringSubmatch(string(data), -1) {
 		out[m[1]] = m[2]
 	}
 	if data, err = os.ReadFile(filepath.Join("spark", "pom.xml")); err != nil {

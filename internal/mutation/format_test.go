@@ -61,6 +61,10 @@ var formatRules = []rule{
 		{"schema/bound.go", "case 4:\n\t\t\treturn int64(int32(binary.LittleEndian.Uint32(b))), nil\n", "", "schema TestE4NarrowBounds", false},
 		{"schema/bound.go", "if f != f {\n\t\treturn nil, fmt.Errorf(\"bound of type", "if false {\n\t\treturn nil, fmt.Errorf(\"bound of type", "schema TestT3Floats", false},
 	}},
+	{"14b", "what a transform does to a literal rules out only partitions that can hold no match, where truncated integers wrap too", []mutant{
+		{"expr/project.go", "return nil // the literal itself wrapped", "_ = c // the literal itself wrapped", "expr TestTruncateWraps", false},
+		{"expr/project.go", "return join(opOr, n, &node{op: opGt, col: t.col, lit: limit})", "return n", "expr TestTruncateWraps", false},
+	}},
 	{"15", "bounds of delete files describe the deleted values, and rule a delete out only where no value can be equal", []mutant{
 		{"snapshot/equalitybucket.go", "schema.Compare(del.typ, del.lo, data.hi) <= 0", "schema.Compare(del.typ, del.lo, data.hi) < 0", "snapshot TestEqualityBoundsPrune", true},
 		{"snapshot/equalitybucket.go", "return true // null equals null", "return !del.onlyNil", "snapshot TestEqualityBoundsPrune", false},
