@@ -22,11 +22,17 @@ sequence numbers and row ids agree with what they hold, that no file is live
 twice and that deletes fit their data files. With --deep every data and delete
 file is read too: rows, null counts, bounds, partitions and checksums.
 
+With --source the rows are compared with those the table came from: another table,
+by name or location, or a dump of the source table as CSV (an empty cell is null)
+or JSON lines. A row of the source that the table lacks is printed with a minus, one
+that only the table has with a plus, 20 at most; any is exit code 1.
+
 Prints a line for each finding. Warnings cost space or time only; errors make
 the exit code 1.`,
-	examples: []string{"frazil verify shop.orders", "frazil verify ./lake/t --deep --json"},
+	examples: []string{"frazil verify shop.orders", "frazil verify ./lake/t --deep --json", "frazil verify shop.orders --source orders.csv"},
 	setup: func(e *env, fs *pflag.FlagSet) func(context.Context, []string) error {
 		deep := fs.Bool("deep", false, "read every data and delete file")
+		source := fs.String("source", "", "compare the rows with a table or a dump (.csv, .jsonl; also .gz, .zst)")
 		return func(ctx context.Context, args []string) error {
 			_, src, done, err := e.source(ctx, args[0])
 			if err != nil {
@@ -37,7 +43,10 @@ the exit code 1.`,
 			if err != nil {
 				return err
 			}
-			return e.printFindings(args[0], *deep, r)
+			if err := e.printFindings(args[0], *deep, r); err != nil || *source == "" {
+				return err
+			}
+			return e.verifySource(ctx, args[0], src, *source)
 		}
 	},
 }
