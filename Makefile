@@ -96,6 +96,13 @@ kill:
 	$(TORTURE) TestKilled -kill.cycles $(CYCLES)
 	$(GO) test ./internal/e2e -count=1 -timeout 0 -v -run TestKill -kill.cycles 1000
 
+# soak: 50 commits a second beside readers and compaction.
+.PHONY: soak
+SOAK ?= 1h
+soak:
+	$(TORTURE) TestSoak -soak.time $(SOAK)
+	$(TORTURE) TestSoak -soak.time $(SOAK) -soak.disk
+
 # fuzz: each fuzz target for FUZZTIME under a memory cap, then files changed at
 # random and every byte of small tables.
 .PHONY: fuzz

@@ -163,7 +163,9 @@ func (s *Store) call(ctx context.Context, op Op, uri string) (Call, error) {
 	s.mu.calls++
 	call := Call{N: s.mu.calls, Op: op, URI: uri}
 	call.Mode = s.mu.plan.mode(call.N)
-	s.mu.log = append(s.mu.log, call)
+	if !s.mu.plan.Quiet {
+		s.mu.log = append(s.mu.log, call)
+	}
 	if call.Mode == Crash || call.Mode == CrashAfter {
 		s.mu.crashed = true
 	}

@@ -86,6 +86,8 @@ type Plan struct {
 	Modes []Mode
 	// Ops, when not nil, are the only operations that are counted and may fail.
 	Ops []Op
+	// Quiet keeps no log, for runs of hours. It is not part of the handle.
+	Quiet bool
 	// OnDelay is called, without locks held, by a call in mode Delay. It is not
 	// part of the handle.
 	OnDelay func(ctx context.Context, c Call)
