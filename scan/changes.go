@@ -32,16 +32,23 @@ const (
 // ChangesOptions choose a range of snapshots; nil and zero fields mean the
 // documented default.
 type ChangesOptions struct {
-	// From is exclusive, nil the beginning; To inclusive, nil the current
-	// snapshot. From must be an ancestor of To. With To the schema is that of To,
-	// else the table's current one.
+	// From is exclusive, nil the beginning; To inclusive, nil the head of Ref. From
+	// must be an ancestor of To, unless Net is set. With To the schema is that of
+	// To, else the table's current one: rows of every snapshot are read by it.
 	From, To *int64
+	// Ref is a branch or tag, instead of To; default main.
+	Ref string
+	// Net compares To with From at once: rows that came and went in between do not
+	// show, nor do snapshots in between matter, which may have expired. From and To
+	// may be any two snapshots; if From is no ancestor of To rows are read by the
+	// table's current schema. Every change belongs to To.
+	Net bool
 	// Columns and Filter as in Options.
 	Columns         []string
 	Filter          expr.Expr
 	CaseInsensitive bool
 	// Updates pairs a delete and an insert of one key in one snapshot as
-	// UPDATE_BEFORE and UPDATE_AFTER; it needs Key, whose columns must be among
+	// update_before and update_after; it needs Key, whose columns must be among
 	// Columns.
 	Updates bool
 	// Key are the columns that identify a row; default the identifier fields.
@@ -65,7 +72,8 @@ type ChangeScan struct {
 	out  *schema.Schema
 	key  []int  // indexes in view.out
 	seed uint64 // of the hashes that rows are compared by, which no data can know
-	// chain is the snapshots from From (nil: from before the first) to To.
+	// chain is the snapshots from From (nil: from before the first) to To; only
+	// these two for net changes.
 	chain []*metadata.Snapshot
 	err   error
 }
@@ -88,10 +96,12 @@ func Changes(src Source, opts *ChangesOptions) *ChangeScan {
 
 func (c *ChangeScan) init() error {
 	var err error
+	o, m := &c.opts, c.src.Metadata
 	c.view, err = newView(c.src, &Options{
-		Columns: c.opts.Columns, Filter: c.opts.Filter, CaseInsensitive: c.opts.CaseInsensitive,
-		SnapshotID: c.opts.To, Concurrency: c.opts.Concurrency, MemoryBudget: c.opts.MemoryBudget,
-		Allocator: c.opts.Allocator,
+		// A schema later than both reads the rows of both.
+		UseCurrentSchema: o.Net && o.From != nil && o.To != nil && !m.IsAncestor(*o.From, *o.To),
+		Columns:          o.Columns, Filter: o.Filter, CaseInsensitive: o.CaseInsensitive, SnapshotID: o.To, Ref: o.Ref,
+		Concurrency: o.Concurrency, MemoryBudget: o.MemoryBudget, Allocator: o.Allocator,
 	})
 	if err != nil {
 		return err
@@ -136,30 +146,34 @@ func (c *ChangeScan) findKey() error {
 	return nil
 }
 
-// findChain walks from To to From.
+// findChain finds the snapshots compared: one after the other, or the two ends.
 func (c *ChangeScan) findChain() error {
 	if c.view.snap == nil {
+		if c.opts.From != nil {
+			return fmt.Errorf("snapshot %d: %w", *c.opts.From, ErrNoSnapshot)
+		}
 		return nil
 	}
-	for s := c.view.snap; ; {
-		c.chain = append(c.chain, s)
-		if c.opts.From != nil && s.ID == *c.opts.From {
-			break
-		}
-		if s.ParentID == nil || *s.ParentID == -1 {
-			if c.opts.From != nil {
-				return fmt.Errorf("snapshot %d is not an ancestor of %d: %w", *c.opts.From, c.view.snap.ID, ErrNoSnapshot)
+	if c.opts.Net {
+		var base *metadata.Snapshot
+		if from := c.opts.From; from != nil {
+			if base = c.src.Metadata.Snapshot(*from); base == nil && known(c.src.Metadata, *from) {
+				return fmt.Errorf("snapshot %d: %w: %w", *from, ErrExpired, ErrNoSnapshot)
+			} else if base == nil {
+				return fmt.Errorf("snapshot %d: %w", *from, ErrNoSnapshot)
 			}
-			c.chain = append(c.chain, nil)
-			break
 		}
-		up := c.src.Metadata.Snapshot(*s.ParentID)
-		if up == nil {
-			return fmt.Errorf("snapshot %d, the parent of %d, is expired: %w", *s.ParentID, s.ID, ErrNoSnapshot)
-		}
-		s = up
+		c.chain = []*metadata.Snapshot{base, c.view.snap}
+		return nil
 	}
-	slices.Reverse(c.chain)
+	after, base, err := history(c.src.Metadata, c.opts.From, c.view.snap)
+	if err != nil {
+		return err
+	}
+	if base == nil && c.opts.From != nil { // the rows it had are needed
+		return fmt.Errorf("snapshot %d: %w: %w", *c.opts.From, ErrExpired, ErrNoSnapshot)
+	}
+	c.chain = append([]*metadata.Snapshot{base}, after...)
 	return nil
 }
 
@@ -192,7 +206,7 @@ func (c *ChangeScan) Batches(ctx context.Context) iter.Seq2[arrow.RecordBatch, e
 		ordinal := int32(0)
 		for i, s := range c.chain {
 			after, err := c.liveFiles(ctx, s)
-			if err == nil && i > 0 && s.Operation != metadata.OpReplace {
+			if err == nil && i > 0 && (c.opts.Net || s.Operation != metadata.OpReplace) {
 				var more bool
 				more, err = c.commit(ctx, s, ordinal, before, after, yield)
 				ordinal++

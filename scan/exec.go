@@ -55,23 +55,28 @@ func (s *Scan) Batches(ctx context.Context) iter.Seq2[arrow.RecordBatch, error] 
 			yield(nil, s.err)
 			return
 		}
-		if s.opts.Limit > 0 {
-			yield = limit(s.opts.Limit, yield)
-		}
-		p := &planner{v: s.view}
-		x, files, err := prepare(ctx, p)
+		x, files, err := prepare(ctx, &planner{v: s.view})
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		switch {
-		case s.opts.Concurrency == 1 || s.opts.Limit > 0 && s.opts.Limit <= int64(s.opts.BatchRows):
-			x.sequential(ctx, files, yield)
-		case s.opts.Ordered:
-			x.ordered(ctx, s.opts.Concurrency, files, yield)
-		default:
-			x.unordered(ctx, s.opts.Concurrency, files, yield)
-		}
+		x.run(ctx, files, yield)
+	}
+}
+
+// run reads files as the options say.
+func (x *exec) run(ctx context.Context, files iter.Seq2[FileTask, error], yield func(arrow.RecordBatch, error) bool) {
+	o := &x.v.opts
+	if o.Limit > 0 {
+		yield = limit(o.Limit, yield)
+	}
+	switch {
+	case o.Concurrency == 1 || o.Limit > 0 && o.Limit <= int64(o.BatchRows):
+		x.sequential(ctx, files, yield)
+	case o.Ordered:
+		x.ordered(ctx, o.Concurrency, files, yield)
+	default:
+		x.unordered(ctx, o.Concurrency, files, yield)
 	}
 }
 

@@ -140,6 +140,15 @@ func ChangedFiles(ctx context.Context, store objstore.Store, t *metadata.Table, 
 	}
 }
 
+// ChangedBy yields the entries that one snapshot added or removed, with
+// StatusAdded or StatusDeleted, in the order of its manifests.
+func ChangedBy(ctx context.Context, store objstore.Store, t *metadata.Table, snap *metadata.Snapshot, opts *LiveOptions) iter.Seq2[*manifest.Entry, error] {
+	o := opts.withDefaults()
+	return func(yield func(*manifest.Entry, error) bool) {
+		newSource(store, t, o.Cache).changedBy(ctx, snap, o, yield)
+	}
+}
+
 // changedBy yields the entries that a snapshot added or removed and reports
 // whether to go on.
 func (s *source) changedBy(ctx context.Context, snap *metadata.Snapshot, o LiveOptions, yield func(*manifest.Entry, error) bool) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"sync"
 
@@ -213,4 +214,20 @@ func (t *Table) Scan(opts *scan.Options) *scan.Scan { return scan.New(t.Source()
 // Changes describes a scan of the changes between two snapshots.
 func (t *Table) Changes(opts *scan.ChangesOptions) *scan.ChangeScan {
 	return scan.Changes(t.Source(), opts)
+}
+
+// Appends describes a scan of the rows appended in a range of snapshots.
+func (t *Table) Appends(opts *scan.AppendsOptions) *scan.AppendScan {
+	return scan.Appends(t.Source(), opts)
+}
+
+// Follow yields what new snapshots change, as they are committed by anybody; see
+// [scan.Follow].
+func (t *Table) Follow(ctx context.Context, opts *scan.FollowOptions) iter.Seq2[*scan.Increment, error] {
+	return scan.Follow(ctx, func(ctx context.Context) (scan.Source, error) {
+		if err := t.Refresh(ctx); err != nil {
+			return scan.Source{}, err
+		}
+		return t.Source(), nil
+	}, opts)
 }
