@@ -27,6 +27,8 @@ type planner struct {
 	// deletes among them.
 	index    *snapshot.DeleteIndex
 	equality bool
+	// statsOf are columns whose statistics are wanted besides.
+	statsOf []int
 	// free has slices that are used up.
 	free sync.Pool
 
@@ -221,6 +223,7 @@ func (p *planner) dataChunks(ctx context.Context) iter.Seq2[chunk, error] {
 	if p.v.filter != nil {
 		o.StatsFields = append(o.StatsFields, p.v.filter.FieldIDs()...)
 	}
+	o.StatsFields = append(o.StatsFields, p.statsOf...)
 	return func(yield func(chunk, error) bool) {
 		for packed, err := range snapshot.PackedManifests(ctx, p.v.src.Store, p.v.src.Metadata, p.v.snap, o) {
 			if err != nil {
