@@ -94,3 +94,55 @@ func Example_changeStream() {
 	// [1 paid]
 	// 3
 }
+
+// Read rows as structs, look up by key, take aggregates, and follow changes.
+func Example_reading() {
+	ctx := context.Background()
+	orders, err := table.Create(ctx, catalog.NewFiles(objstore.NewMemory("mem://lake"), nil), "shop.orders",
+		schema.MustNew(
+			schema.Field{ID: 1, Name: "id", Type: schema.Long, Required: true},
+			schema.Field{ID: 2, Name: "status", Type: schema.String},
+			schema.Field{ID: 3, Name: "amount", Type: schema.Decimal(10, 2)}),
+		&table.CreateOptions{Key: []string{"id"}})
+	check(err)
+	w, err := orders.NewWriter(nil)
+	check(err)
+	defer w.Close()
+	check(w.Upsert(ctx, schema.Row{1, "new", "12.50"}))
+	check(w.Upsert(ctx, schema.Row{2, "paid", nil}))
+	first, err := w.Commit(ctx, nil)
+	check(err)
+	check(w.Upsert(ctx, schema.Row{1, "paid", "12.50"}))
+	_, err = w.Commit(ctx, nil)
+	check(err)
+
+	type order struct {
+		ID     int64   `frazil:"id"`
+		Status string  `frazil:"status"`
+		Amount *string `frazil:"amount"` // a decimal with all its digits; nil is null
+	}
+	priced := orders.Scan(&scan.Options{Filter: expr.NotNull("amount")})
+	for o, err := range scan.Into[order](ctx, priced) { // reads only these columns
+		check(err)
+		fmt.Println(o.ID, o.Status, *o.Amount)
+	}
+	for row, err := range orders.Scan(nil).Get(ctx, nil, []schema.Row{{2}, {7}}) { // by key
+		check(err)
+		fmt.Println(row)
+	}
+	a, err := orders.Scan(nil).Aggregate(ctx, "id") // from the manifests where they are exact
+	check(err)
+	fmt.Println(a.Rows, a.Columns[0].Min, a.Columns[0].Max)
+
+	// Changes between two snapshots; Follow goes on with those to come.
+	for row, err := range orders.Changes(&scan.ChangesOptions{From: &first.ID, Updates: true, Columns: []string{"id", "status"}}).Rows(ctx) {
+		check(err)
+		fmt.Println(row[:3])
+	}
+	// Output:
+	// 1 paid 12.50
+	// [2 paid <nil>]
+	// 2 1 2
+	// [1 new update_before]
+	// [1 paid update_after]
+}

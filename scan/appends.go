@@ -82,7 +82,7 @@ func (s *AppendScan) init(src Source, o *AppendsOptions) error {
 		case metadata.OpReplace:
 		default:
 			if !o.SkipOthers {
-				return fmt.Errorf("snapshot %d is %q: %w: read Changes, or set SkipOthers", snap.ID, snap.Operation, ErrNotAppend)
+				return fmt.Errorf("snapshot %d is %q: %w: read its changes, or skip such snapshots", snap.ID, snap.Operation, ErrNotAppend)
 			}
 		}
 	}

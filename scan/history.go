@@ -36,7 +36,7 @@ func history(t *metadata.Table, from *int64, to *metadata.Snapshot) (after []*me
 	case from == nil:
 		return nil, nil, fmt.Errorf("snapshot %d, the parent of %d: %w: %w", parent, oldest.ID, ErrExpired, ErrNoSnapshot)
 	case known(t, *from):
-		return nil, nil, fmt.Errorf("snapshot %d is not an ancestor of %d: %w: %w", *from, to.ID, ErrExpired, ErrNoSnapshot)
+		return nil, nil, fmt.Errorf("snapshot %d is not an ancestor of %d, only net changes compare such: %w: %w", *from, to.ID, ErrExpired, ErrNoSnapshot)
 	}
 	return nil, nil, fmt.Errorf("snapshot %d, not found before %d: %w", *from, to.ID, ErrNoSnapshot)
 }

@@ -24,6 +24,8 @@ type readFlags struct {
 	fold              bool
 	count, checksum   bool
 	explain, ordered  bool
+	countPartitions   bool
+	min, max          []string
 	snapshotIDChanged func() bool
 }
 
@@ -135,12 +137,16 @@ LIKE 'x%' AND OR NOT ( ), 'text' in single quotes, "odd names" in double ones.`,
 	examples: []string{
 		"frazil scan shop.orders --where \"status = 'paid'\" --columns id,amount --limit 10",
 		"frazil scan shop.orders --as-of 2026-11-20 --count",
+		"frazil scan shop.orders --count --min id,at --max id,at",
 		"frazil scan ./lake/t --map s3://old/t=./lake/t --output canonical",
 	},
 	setup: func(e *env, fs *pflag.FlagSet) func(context.Context, []string) error {
 		var r readFlags
 		r.declare(fs)
 		fs.BoolVar(&r.count, "count", false, "print only the number of rows")
+		fs.StringSliceVar(&r.min, "min", nil, "print the least value of columns, from the metadata where that is exact")
+		fs.StringSliceVar(&r.max, "max", nil, "print the greatest value of columns; with --count and --min in one row")
+		fs.BoolVar(&r.countPartitions, "count-partitions", false, "print the number of rows of every partition")
 		fs.BoolVar(&r.checksum, "checksum", false, "print only the number of rows and the SHA-256 of the canonical rows")
 		fs.BoolVar(&r.explain, "explain", false, "print the plan and what was pruned instead of rows")
 		fs.BoolVar(&r.ordered, "ordered", false, "rows in the order of files and positions, the same on every run")
@@ -165,6 +171,14 @@ LIKE 'x%' AND OR NOT ( ), 'text' in single quotes, "odd names" in double ones.`,
 			switch {
 			case r.explain:
 				return e.explain(ctx, sc)
+			case r.countPartitions:
+				return e.countPartitions(ctx, form, src.Metadata, sc)
+			case len(r.min)+len(r.max) > 0:
+				wanted := &scan.Options{Columns: slices.Concat(r.min, r.max), SnapshotID: opts.SnapshotID, AsOf: opts.AsOf, Ref: opts.Ref}
+				if err := r.check(src.Metadata.CurrentSchema(), wanted); err != nil {
+					return fmt.Errorf("table %s: %w", src.Name, err)
+				}
+				return e.aggregate(ctx, form, sc, &r)
 			case r.count:
 				return e.count(ctx, sc)
 			}
@@ -293,13 +307,21 @@ func parseKeys(s *schema.Schema, args []string) ([]schema.Row, error) {
 
 var changesCommand = command{
 	name: "changes", args: "TABLE --from ID", short: "prints the rows changed between two snapshots", minArgs: 1, maxArgs: 1,
-	examples: []string{"frazil changes shop.orders --from 4358937 --to 8714523", "frazil changes shop.orders --from 0   # since the beginning"},
+	examples: []string{
+		"frazil changes shop.orders --from 4358937 --to 8714523",
+		"frazil changes shop.orders --from 0   # since the beginning",
+		"frazil changes shop.orders --from 4358937 --net   # as a comparison of two snapshots",
+	},
 	setup: func(e *env, fs *pflag.FlagSet) func(context.Context, []string) error {
 		var from, to, limit int64
-		var output, where string
+		var output, where, ref string
+		var net, appends bool
 		var columns []string
 		fs.Int64Var(&from, "from", 0, "snapshot after which changes count; 0 is the beginning (required)")
 		fs.Int64Var(&to, "to", 0, "last snapshot; default the current one")
+		fs.StringVar(&ref, "ref", "", "branch or tag whose head is the last snapshot; default main")
+		fs.BoolVar(&net, "net", false, "compare the two snapshots, whichever they are: what came and went in between does not show")
+		fs.BoolVar(&appends, "appends", false, "only the rows that were appended, without change columns; snapshots that did more are an error")
 		fs.StringSliceVar(&columns, "columns", nil, "columns to read; default all")
 		fs.StringVar(&where, "where", "", "condition on the rows, as in scan")
 		fs.Int64Var(&limit, "limit", 0, "most rows to print")
@@ -318,7 +340,7 @@ var changesCommand = command{
 			}
 			defer done()
 			table := src.Metadata.CurrentSchema()
-			opts := &scan.ChangesOptions{Columns: columns, Updates: len(table.IdentifierFieldIDs) > 0}
+			opts := &scan.ChangesOptions{Columns: columns, Ref: ref, Net: net, Updates: len(table.IdentifierFieldIDs) > 0}
 			for _, id := range table.IdentifierFieldIDs { // updates are paired by key
 				opts.Updates = opts.Updates && (len(columns) == 0 || slices.Contains(columns, table.Path(id)))
 			}
@@ -337,7 +359,12 @@ var changesCommand = command{
 			if from != 0 && src.Metadata.Current() == nil {
 				return fmt.Errorf("table %s: snapshot %d: %w", src.Name, from, scan.ErrNoSnapshot)
 			}
-			c := scan.Changes(src, opts)
+			var c scan.Reader = scan.Changes(src, opts)
+			if appends {
+				c = scan.Appends(src, &scan.AppendsOptions{
+					Options: scan.Options{Columns: columns, Filter: opts.Filter, SnapshotID: opts.To, Ref: ref, Ordered: true}, From: opts.From,
+				})
+			}
 			s, err := c.Schema()
 			if err != nil {
 				return err
