@@ -139,6 +139,9 @@ LIKE 'x%' AND OR NOT ( ), 'text' in single quotes, "odd names" in double ones.`,
 		"frazil scan shop.orders --as-of 2026-11-20 --count",
 		"frazil scan shop.orders --count --min id,at --max id,at",
 		"frazil scan ./lake/t --map s3://old/t=./lake/t --output canonical",
+		`frazil scan shop.orders --output arrow | python3 -c 'import sys, duckdb, pyarrow as pa
+  orders = pa.ipc.open_stream(sys.stdin.buffer).read_all()
+  print(duckdb.sql("SELECT status, count(*) FROM orders GROUP BY ALL"))'   # a query in DuckDB, through Arrow`,
 	},
 	setup: func(e *env, fs *pflag.FlagSet) func(context.Context, []string) error {
 		var r readFlags
