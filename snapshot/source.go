@@ -30,7 +30,9 @@ type source struct {
 	store objstore.Store
 	table *metadata.Table
 	cache *Cache
-	types map[int]specTypes
+	// schemas serves where there is no cache.
+	schemas manifest.Schemas
+	types   map[int]specTypes
 	// pending returns a manifest that is made but not stored yet, or nil.
 	pending func(path string) []byte
 }
@@ -122,6 +124,7 @@ func (s *source) options(f *manifest.File, o manifest.ReadOptions) (*manifest.Re
 		return nil, fmt.Errorf("manifest %s: the table has no partition spec %d", f.Path, f.SpecID)
 	}
 	o.Spec, o.PartitionTypes = &st.spec, st.types
+	o.Schemas = &s.schemas
 	if s.cache != nil {
 		o.Schemas = &s.cache.schemas
 	}

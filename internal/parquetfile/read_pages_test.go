@@ -20,7 +20,8 @@ import (
 )
 
 // Rows of random ranges, whole or selected, page by page or not, from a file
-// opened anew or with what was kept of it, are those of the whole file.
+// opened anew or with what was kept of it and of its pages, are those of the whole
+// file.
 func TestRowRanges(t *testing.T) {
 	seed := rand.Uint64()
 	t.Log("seed", seed)
@@ -29,6 +30,7 @@ func TestRowRanges(t *testing.T) {
 		rows := 1 + rnd.IntN(400)
 		s := makeSample(t, rnd, rows)
 		var meta *FileMeta
+		pages := keptPages(rnd)
 		for range 6 {
 			f, err := Open(context.Background(), &memObject{"ranges.parquet", s.data}, &OpenOptions{Meta: meta})
 			if err != nil {
@@ -39,9 +41,25 @@ func TestRowRanges(t *testing.T) {
 			}
 			meta = f.Meta()
 			o := &ReadOptions{Fields: s.fields, Rows: randomRanges(rnd, rows), BatchRows: 1 + rnd.IntN(2*rows), Sparse: rnd.IntN(2) == 0}
+			if rnd.IntN(3) > 0 {
+				o.Pages = pages
+			}
 			compareRanges(t, rnd, s, f, o)
 			_ = f.Close()
 		}
+	}
+}
+
+// keptPages keeps pages in a map and forgets some.
+func keptPages(rnd *rand.Rand) *PageCache {
+	kept := make(map[PageID]any)
+	return &PageCache{
+		Get: func(id PageID) any { return kept[id] },
+		Keep: func(id PageID, page any, bytes int64) {
+			if bytes > 0 && rnd.IntN(5) > 0 {
+				kept[id] = page
+			}
+		},
 	}
 }
 
