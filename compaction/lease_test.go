@@ -154,6 +154,7 @@ func TestE1LeaseOfWriter(t *testing.T) {
 		w, d, reader := leaseWorld(t)
 		w.must(reader.Refresh(w.ctx))
 		want := rowsOf(t, reader, nil)
+		list := reader.Metadata().Current().ManifestList
 		take := func() {
 			l, err := reader.Lease(w.ctx, nil, time.Hour)
 			w.must(err)
@@ -182,8 +183,10 @@ func TestE1LeaseOfWriter(t *testing.T) {
 		if got := rowsOf(t, reader, nil); !slices.Equal(got, want) {
 			t.Errorf("%s: the reader got %d rows, want %d", when, len(got), len(want))
 		}
+		if !d.has(list) { // the reader may have it in its cache
+			t.Errorf("%s: the manifest list of the reader's snapshot is gone", when)
+		}
 		w.must(wr.Close())
-		_ = d
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +38,7 @@ type mutant struct {
 	quick    bool   // cheap enough for every run
 }
 
-func rules() []rule { return append(append([]rule{}, formatRules...), safetyRules...) }
+func rules() []rule { return slices.Concat(formatRules, safetyRules, maintenanceRules) }
 
 func (m mutant) target() (pkg, test string) {
 	pkg, test, _ = strings.Cut(m.test, " ")
