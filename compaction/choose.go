@@ -62,7 +62,8 @@ type candidate struct {
 
 // Choose decides what to do. It reads nothing: the same state and options give
 // the same plan. When a plan has been carried out and nobody else has changed
-// the table, the next plan is empty.
+// the table, the next plan is empty; after rows have moved from older partition
+// specs to partitions that had files already, the one after that.
 func Choose(s *State, opts *Options) *Plan {
 	p := &Plan{}
 	if s.Snapshot == nil {
@@ -155,6 +156,9 @@ func weigh(t scan.FileTask, o *Options) candidate {
 	}
 	for _, e := range t.Equality {
 		c.equalities += e.File.RecordCount
+	}
+	if n, ok := o.dead[f.Path]; ok {
+		c.deadRows = n
 	}
 	c.deadRows = min(c.deadRows, f.RecordCount)
 	if f.RecordCount > 0 {

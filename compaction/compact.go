@@ -79,6 +79,10 @@ func prepare(ctx context.Context, t *table.Table, opts *Options, rep *Report) (*
 // execute carries out a plan: rewrites first, since deletes that only rewritten
 // files need then go; conversions after.
 func (j *job) execute(ctx context.Context, plan *Plan) error {
+	found, plan, err := j.refine(ctx, plan)
+	if err != nil {
+		return err
+	}
 	var pieces []*piece
 	var bytes int64
 	commitPieces := func() error {
@@ -109,21 +113,40 @@ func (j *job) execute(ctx context.Context, plan *Plan) error {
 	if err := commitPieces(); err != nil {
 		return err
 	}
-	if len(plan.Convert) > 0 {
-		found, err := j.findDead(ctx, plan.Convert)
-		if err != nil {
-			return err
-		}
-		if len(found) > 0 {
-			c := &commit{job: j, convert: found}
-			return c.run(ctx, "convert")
-		}
+	if len(found) > 0 {
+		c := &commit{job: j, convert: found}
+		return c.run(ctx, "convert")
 	}
 	if len(plan.Lanes) == 0 && len(plan.Dangling) > 0 {
 		c := &commit{job: j}
 		return c.run(ctx, "drop-deletes")
 	}
 	return nil
+}
+
+// refine finds the rows that the deletes of files to convert remove, and plans
+// again with that known: a file that turns out to have lost too many rows is
+// rewritten at once, not after its deletes were.
+func (j *job) refine(ctx context.Context, plan *Plan) ([]*input, *Plan, error) {
+	if len(plan.Convert) == 0 {
+		return nil, plan, nil
+	}
+	found, err := j.findDead(ctx, plan.Convert)
+	if err != nil || j.o.ConvertOnly {
+		return found, plan, err
+	}
+	o := j.o
+	o.dead = map[string]int64{}
+	for _, in := range found {
+		o.dead[in.task.Data.File.Path] = int64(in.dead.Len())
+	}
+	plan = Choose(j.state, &o)
+	convert := map[string]bool{}
+	for i := range plan.Convert {
+		convert[plan.Convert[i].Data.File.Path] = true
+	}
+	found = slices.DeleteFunc(found, func(in *input) bool { return !convert[in.task.Data.File.Path] })
+	return found, plan, nil
 }
 
 // discard deletes the files of pieces that will not be committed.

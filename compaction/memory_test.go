@@ -29,6 +29,9 @@ func TestMemory(t *testing.T) {
 	if _, err := os.ReadFile("/proc/self/status"); err != nil {
 		t.Skip("SKIPPED-MEMORY: the system does not say how much memory a process took")
 	}
+	if testing.Short() {
+		t.Skip("writes and compacts three tables of 320 MB")
+	}
 	for _, what := range []string{"rewrite", "equality", "sort"} {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir()

@@ -75,6 +75,8 @@ type Options struct {
 	Progress func(Event)
 
 	pace *pacer // of a Runner, over all its rounds
+	// dead are rows of data files, by path, that are known to be gone.
+	dead map[string]int64
 }
 
 // SpliceRows is how many rows make a row group worth copying as it is whatever its
