@@ -17,6 +17,10 @@ import (
 // be decoded.
 var ErrCorrupt = errors.New("malformed manifest")
 
+// ErrEncrypted is wrapped by errors about manifests and lists that are encrypted:
+// there are no keys to read them with.
+var ErrEncrypted = errors.New("is encrypted, decrypt the table with the engine that wrote it")
+
 // StatsMode says which column statistics Read decodes.
 type StatsMode int8
 
@@ -84,6 +88,10 @@ func read(data []byte, f *File, opts *ReadOptions, mode memoryMode) iter.Seq2[*E
 		opts = &ReadOptions{}
 	}
 	return func(yield func(*Entry, error) bool) {
+		if len(f.KeyMetadata) > 0 {
+			yield(nil, fmt.Errorf("manifest %s: %w", f.Path, ErrEncrypted))
+			return
+		}
 		r, err := avrofile.NewReader(data, nil)
 		if err == nil {
 			defer r.Close()

@@ -1,6 +1,7 @@
 package scan_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,6 +132,45 @@ func TestInvariant18DroppedEqualityColumn(t *testing.T) {
 			if got := rowTexts(t, b.source(), nil); got != step.want {
 				t.Errorf("v%d: %s, want %s", version, got, step.want)
 			}
+		}
+	}
+}
+
+// TestRefusesEncrypted: whatever of a table is encrypted is refused by name.
+func TestRefusesEncrypted(t *testing.T) {
+	for what, kind := range map[string]error{"data": scan.ErrUnsupported, "delete": scan.ErrUnsupported, "manifest": manifest.ErrEncrypted} {
+		b := newBuilder(t, 2, keyValue)
+		f := b.data(nil, kv(0, 10))
+		eq := b.equality(0, nil, []string{"id"}, []schema.Row{{int64(3)}})
+		named := ""
+		switch what {
+		case "data":
+			f.KeyMetadata, named = []byte{1}, f.Path
+		case "delete":
+			eq.KeyMetadata, named = []byte{1}, eq.Path
+		}
+		b.commit(snapshot.Changes{AddData: []*manifest.DataFile{f}})
+		b.commit(snapshot.Changes{AddDeletes: []*manifest.DataFile{eq}})
+		src := b.source()
+		if what == "manifest" {
+			files, err := snapshot.Manifests(t.Context(), b.store, b.meta, b.meta.Current(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range files {
+				m.KeyMetadata, named = []byte{1}, m.Path
+			}
+			list, err := manifest.EncodeList(manifest.ListOptions{FormatVersion: 2, SnapshotID: b.meta.Current().ID, SequenceNumber: 2}, files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.store.Put(t.Context(), b.meta.Current().ManifestList, list, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := ids(t, scan.New(src, nil))
+		if !errors.Is(err, kind) || !strings.Contains(err.Error(), "encrypted") || what != "manifest" && !strings.Contains(err.Error(), named) {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }

@@ -221,3 +221,20 @@ func TestConcurrentVectors(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedTables: version 1 is not written, and an encrypted manifest list
+// not read.
+func TestRefusedTables(t *testing.T) {
+	w := newWorld(t, 2, false, nil)
+	old := *w.table
+	old.FormatVersion = 1
+	if _, err := w.producer(Changes{AddData: files(w.data("a", 1, 0))}, Conditions{}).Apply(t.Context(), &old, ""); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "upgrade first") {
+		t.Errorf("version 1: %v", err)
+	}
+	w.commit(Changes{AddData: files(w.data("a", 1, 0))})
+	s := *w.table.Current()
+	s.KeyID = "k1"
+	if _, err := Manifests(t.Context(), w.store, w.table, &s, nil); !errors.Is(err, manifest.ErrEncrypted) || !strings.Contains(err.Error(), s.ManifestList) {
+		t.Errorf("encrypted list: %v", err)
+	}
+}

@@ -59,6 +59,9 @@ func (s *source) manifests(ctx context.Context, snap *metadata.Snapshot) ([]*man
 	if snap.ManifestList == "" {
 		return s.inlineManifests(ctx, snap)
 	}
+	if snap.KeyID != "" {
+		return nil, fmt.Errorf("snapshot %d: manifest list %s: %w", snap.ID, snap.ManifestList, manifest.ErrEncrypted)
+	}
 	if v, ok := s.cache.get(cacheList, snap.ManifestList); ok {
 		return v.([]*manifest.File), nil
 	}
