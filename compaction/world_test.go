@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ type world struct {
 	rival *table.Table // writes
 	rows  map[int64]string
 	r     *rand.Rand
+	mu    sync.Mutex // guards the clock and the sources of randomness
 	now   time.Time
 }
 
@@ -76,18 +78,33 @@ func newWorld(t testing.TB, o worldOptions) *world {
 		schema.Field{ID: 2, Name: "v", Type: schema.String},
 	), &table.CreateOptions{
 		Key: []string{"id"}, FormatVersion: o.version, Partition: o.partition, Properties: o.props,
-		Options: table.Options{Clock: w.clock, Random: rand.New(rand.NewPCG(o.seed, 2)).Uint64, Wait: func(context.Context, time.Duration) error { return nil }},
+		Options: table.Options{Clock: w.clock, Random: w.random64(o.seed, 2), Wait: func(context.Context, time.Duration) error { return nil }},
 	})
 	w.must(err)
 	// The rival acts within commits of the other, for whose turn it cannot wait.
 	w.rival, err = table.Open(w.ctx, files, "c.t", &table.Options{
-		Clock: w.clock, Random: rand.New(rand.NewPCG(o.seed, 3)).Uint64, Wait: func(context.Context, time.Duration) error { return nil },
+		Clock: w.clock, Random: w.random64(o.seed, 3), Wait: func(context.Context, time.Duration) error { return nil },
 	})
 	w.must(err)
 	return w
 }
 
-func (w *world) clock() time.Time { w.now = w.now.Add(time.Second); return w.now }
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(time.Second)
+	return w.now
+}
+
+// random64 returns a source that several goroutines may share.
+func (w *world) random64(seed, stream uint64) func() uint64 {
+	r := rand.New(rand.NewPCG(seed, stream))
+	return func() uint64 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return r.Uint64()
+	}
+}
 
 func (w *world) must(err error) {
 	w.t.Helper()
