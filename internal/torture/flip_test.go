@@ -29,6 +29,9 @@ var flipStride = flag.Int("flip.stride", 11, "TestByteFlips changes every nth by
 // metadata, manifests and the footers of Parquet files, which have none, they are
 // counted.
 func TestByteFlips(t *testing.T) {
+	if testing.Short() {
+		*flipStride = max(*flipStride, 211)
+	}
 	total, silent, errs := 0, map[string]int{}, 0
 	for name, make := range flipTables {
 		w := newWorld(t, objstore.NewMemory(root), 3)

@@ -262,7 +262,11 @@ func (h *history) check() {
 // TestReadSkew (A4): every commit moves an amount from one account to another,
 // so that each version has the same sum; scans beside the commits see that sum.
 func TestReadSkew(t *testing.T) {
-	const accounts, commits = 40, 120
+	const accounts = 40
+	commits := 120
+	if testing.Short() {
+		commits = 20
+	}
 	inner := objstore.NewMemory(root)
 	w := newWorld(t, inner, 5)
 	w.must(w.create(3))

@@ -172,8 +172,10 @@ func mutantProcess(arg string) error {
 	if err := json.Unmarshal([]byte(arg), &m); err != nil {
 		return err
 	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: addressSpace, Max: addressSpace}); err != nil {
-		return err
+	if !underRace {
+		if err := syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: addressSpace, Max: addressSpace}); err != nil {
+			return err
+		}
 	}
 	files, err := seedFiles(m.Dir)
 	if err != nil {
