@@ -1,0 +1,132 @@
+package guarantees
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/frazildb/frazil/internal/testenv"
+)
+
+var measure = flag.Bool("measure", false, "run the tests and write their figures into README.md")
+
+const (
+	begin = "<!-- guarantees: made by make guarantees -->\n"
+	end   = "<!-- end of guarantees -->\n"
+)
+
+// row is a line of the table without its figures.
+func row(p promise, i int) string {
+	text := ""
+	if i == 0 {
+		text = p.text
+	}
+	e := p.evidence[i]
+	return fmt.Sprintf("| %s | `%s` %s |", text, e.pkg, e.test)
+}
+
+// TestListed: each test is there, and README.md has the promises of the list, with
+// figures.
+func TestListed(t *testing.T) {
+	table := section(t, readme(t))
+	lines := strings.Split(strings.TrimSpace(table), "\n")
+	at := 2 // head and rule
+	for _, p := range promises {
+		for i, e := range p.evidence {
+			if err := testExists(e); err != nil {
+				t.Errorf("%s: %v", p.text, err)
+			}
+			if at >= len(lines) || !strings.HasPrefix(lines[at], row(p, i)) || strings.HasSuffix(lines[at], "|  |") {
+				t.Errorf("README.md lacks %q with figures: run make guarantees", row(p, i))
+			}
+			at++
+		}
+	}
+	if at != len(lines) {
+		t.Errorf("README.md has %d lines in the table of guarantees, want %d: run make guarantees", len(lines), at)
+	}
+}
+
+// TestFigures runs every test and writes the table; with -measure only.
+func TestFigures(t *testing.T) {
+	if !*measure {
+		return // make guarantees; it repeats tests that this run has anyway
+	}
+	var b bytes.Buffer
+	b.WriteString("| promise | watched by | scale in `make test`, and what was seen |\n|---|---|---|\n")
+	for _, p := range promises {
+		for i, e := range p.evidence {
+			fmt.Fprintf(&b, "%s %s |\n", row(p, i), figures(t, e))
+		}
+	}
+	text := readme(t)
+	if err := os.WriteFile(readmePath(), []byte(strings.Replace(text, section(t, text), b.String(), 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readmePath() string { return filepath.Join(testenv.Root(), "README.md") }
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(readmePath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// section returns the table between its marks.
+func section(t *testing.T, text string) string {
+	t.Helper()
+	_, after, ok := strings.Cut(text, begin)
+	table, _, ok2 := strings.Cut(after, end)
+	if !ok || !ok2 {
+		t.Fatalf("README.md lacks the marks %q and %q", begin, end)
+	}
+	return table
+}
+
+func testExists(e evidence) error {
+	files, err := filepath.Glob(filepath.Join(testenv.Root(), e.pkg, "*_test.go"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		src, err := os.ReadFile(f)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(src), "\nfunc "+e.test+"(t *testing.T) {") {
+			return nil
+		}
+	}
+	return fmt.Errorf("package %s has no test %s", e.pkg, e.test)
+}
+
+var figureLine = regexp.MustCompile(`(?m)^\s+\S+\.go:\d+: (\S+=\S.*)$`)
+
+// figures runs a test and returns what it printed.
+func figures(t *testing.T, e evidence) string {
+	t.Helper()
+	args := append([]string{"test", "-count=1", "-v", "-timeout=30m", "-run", "^" + e.test + "$", "./" + e.pkg}, e.args...)
+	cmd := exec.Command("go", args...)
+	cmd.Dir = testenv.Root()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s %s: %v\n%.4000s", e.pkg, e.test, err, out)
+		return "FAILED"
+	}
+	found := figureLine.FindAllSubmatch(out, -1)
+	if len(found) == 0 {
+		t.Errorf("%s %s prints no figures", e.pkg, e.test)
+		return ""
+	}
+	return string(found[len(found)-1][1])
+}
