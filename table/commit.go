@@ -37,6 +37,7 @@ type commit struct {
 	// producer is kept over attempts while the changes stay the same.
 	producer *snapshot.Producer
 	plain    bool // the producer's changes have no deletes
+	added    int  // and so many data files of ours: late changes may take some away
 	// written are delete files of the attempts, by attempt; only the last
 	// attempt's are needed.
 	written []string
@@ -82,6 +83,9 @@ func (c *commit) check() error {
 	for _, s := range c.staged {
 		if s.tableUUID != m.UUID {
 			return fmt.Errorf("staged changes belong to the table with uuid %s, this is %s", s.tableUUID, m.UUID)
+		}
+		if s.committed.Load() {
+			return fmt.Errorf("%w: they are in the table already", ErrBadStaged)
 		}
 		maps.Copy(c.positions, s.positions)
 	}
@@ -229,7 +233,7 @@ func (c *commit) checkReaders(m *metadata.Table) error {
 // neither has deletes.
 func (c *commit) produce(ctx context.Context, base *catalog.Entry, changes snapshot.Changes) (snapshot.Attempt, error) {
 	plain := len(changes.AddDeletes)+len(changes.RemoveData)+len(changes.RemoveDeletes) == 0
-	if c.producer != nil && !(plain && c.plain) {
+	if c.producer != nil && !(plain && c.plain && len(changes.AddData) == c.added) {
 		if err := c.producer.Cleanup(ctx, false); err != nil {
 			c.t.opts.Logger.Warn("clean-up of a failed attempt", "table", c.t.Name(), "error", err)
 		}
@@ -240,7 +244,7 @@ func (c *commit) produce(ctx context.Context, base *catalog.Entry, changes snaps
 			Store: base.Store, Clock: c.t.opts.Clock, NewID: func() int64 { return c.id },
 			CommitUUID: c.t.opts.newUUID(), Cache: c.t.opts.Cache,
 		}, changes, snapshot.Conditions{})
-		c.plain = plain
+		c.plain, c.added = plain, len(changes.AddData)
 	}
 	c.producer.SetSummary(changes.Summary) // the positions of the base are in it
 	return c.producer.Apply(ctx, base.Metadata, c.wo.Branch)
@@ -266,6 +270,9 @@ func (c *commit) lookUp(ctx context.Context, cause error) (*catalog.Entry, error
 
 func (c *commit) succeed(ctx context.Context, base, entry *catalog.Entry, attempts int) *metadata.Snapshot {
 	c.t.setEntry(entry)
+	for _, s := range c.staged {
+		s.committed.Store(true)
+	}
 	if err := c.producer.Cleanup(ctx, true); err != nil {
 		c.t.opts.Logger.Warn("clean-up after a commit", "table", c.t.Name(), "error", err)
 	}

@@ -2,7 +2,6 @@ package table_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/compaction"
 	"github.com/frazildb/frazil/deletes/keyindex"
 	"github.com/frazildb/frazil/internal/fsck"
 	"github.com/frazildb/frazil/objstore"
@@ -29,8 +29,9 @@ var (
 )
 
 // TestModel applies random changes with random options to a table and to a map
-// and compares the two after every commit, also by time travel at the end.
-// Rerun a failure with -model.seed.
+// and compares the two after every commit, also by time travel at the end. A
+// failure is reduced: steps and changes are left out as long as it stays, and what
+// is left is printed. Rerun it with -model.seed.
 func TestModel(t *testing.T) {
 	runs := *modelRuns
 	if testing.Short() {
@@ -43,9 +44,113 @@ func TestModel(t *testing.T) {
 	for seed := first; seed < first+uint64(n); seed++ {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
-			m := newModel(t, seed)
-			m.run(*modelSteps)
+			if m := runModel(t, seed, *modelSteps, nil, ""); m.failure != "" {
+				t.Error(reduce(t, m, *modelSteps))
+			}
 		})
+	}
+}
+
+// TestModelReduces: the model notices when a safety check is off, and says so in
+// few steps.
+func TestModelReduces(t *testing.T) {
+	for seed := uint64(1); seed < 40; seed++ {
+		m := runModel(t, seed, 30, nil, "catch up with rivals")
+		if m.failure == "" {
+			continue
+		}
+		said := reduce(t, m, 30)
+		if n := strings.Count(said, "\n"); n > 40 || !strings.Contains(said, "rival") {
+			t.Errorf("reduced to %d lines:\n%s", n, said)
+		}
+		return
+	}
+	t.Error("no seed noticed")
+}
+
+// Every step has a unit, and every change within it: the random choices of each
+// depend on the seed and the unit alone, so that leaving others out does not
+// change them.
+const unitsPerStep = 1000
+
+// runModel runs a model without the units left out.
+func runModel(t *testing.T, seed uint64, steps int, leaveOut map[int]bool, off string) (m *model) {
+	m = newModel(t, seed, off)
+	m.leaveOut = leaveOut
+	defer func() {
+		if m.index != nil {
+			_ = m.index.Close()
+		}
+		if p := recover(); p != nil {
+			f, ok := p.(modelFailure)
+			if !ok {
+				panic(p)
+			}
+			m.failure = string(f)
+		}
+	}()
+	m.run(steps)
+	return m
+}
+
+// modelFailure ends a run.
+type modelFailure string
+
+func (m *model) fail(format string, args ...any) { panic(modelFailure(fmt.Sprintf(format, args...))) }
+
+// reduce leaves out as many units as it can within some hundred runs and returns
+// what is left.
+func reduce(t *testing.T, failed *model, steps int) string {
+	out, best := map[int]bool{}, failed
+	runs := 0
+	try := func(units []int) bool {
+		if len(units) == 0 || runs >= 400 {
+			return false
+		}
+		runs++
+		more := maps.Clone(out)
+		for _, u := range units {
+			more[u] = true
+		}
+		m := runModel(t, failed.seed, steps, more, failed.off)
+		if m.failure == "" {
+			return false
+		}
+		out, best = more, m
+		return true
+	}
+	for size := 1 << 10; size > 0; size /= 2 {
+		for at := 0; ; {
+			used := best.units
+			if at >= len(used) {
+				break
+			}
+			if !try(used[at:min(at+size, len(used))]) {
+				at += size
+			}
+		}
+	}
+	return fmt.Sprintf("%s\nafter %d runs to reduce it (rerun with -model.seed %d):\n%s", best.failure, runs, failed.seed, strings.Join(best.log, "\n"))
+}
+
+// choose makes the random choices those of a unit, and reports whether it is left
+// out.
+func (m *model) choose(unit int) bool {
+	m.r = rand.New(rand.NewPCG(m.seed, uint64(unit)))
+	if m.leaveOut[unit] {
+		return false
+	}
+	m.units = append(m.units, unit)
+	return true
+}
+
+// changes makes up to n changes, whose units are numbered from first on within
+// the step.
+func (m *model) changes(first, n int, change func()) {
+	for i := range m.r.IntN(n) {
+		if m.choose(m.step*unitsPerStep + first + i) {
+			change()
+		}
 	}
 }
 
@@ -65,6 +170,18 @@ type model struct {
 	dir     string
 	index   *keyindex.Index // of the writer, nil for none
 
+	seed     uint64
+	off      string // the safety check that is off
+	step     int
+	leaveOut map[int]bool
+	units    []int // chosen so far
+	failure  string
+
+	// ordered models order changes by amount: buffer has the newest change of each
+	// key in the commit in progress.
+	ordered bool
+	buffer  map[string]orderedChange
+
 	rows     map[string]schema.Row // keyed: key text → row
 	bag      map[string]int        // keyless: row text → count
 	history  map[int64][]string    // snapshot → rows
@@ -72,13 +189,20 @@ type model struct {
 	log      []string
 }
 
-func newModel(t *testing.T, seed uint64) *model {
+// orderedChange is a row, or nil for a delete, and its order.
+type orderedChange struct {
+	row   schema.Row
+	order schema.Unscaled
+}
+
+func newModel(t *testing.T, seed uint64, off string) *model {
 	m := &model{
-		t: t, ctx: context.Background(), r: rand.New(rand.NewPCG(seed, 7)),
+		t: t, ctx: context.Background(), r: rand.New(rand.NewPCG(seed, 7)), seed: seed, off: off, buffer: map[string]orderedChange{},
 		rows: map[string]schema.Row{}, bag: map[string]int{}, history: map[int64][]string{},
 	}
 	m.cat = catalog.NewFiles(objstore.NewMemory(fmt.Sprintf("mem://model-%d", seed)), nil)
 	m.keyless, m.wide, m.strs = m.r.IntN(6) == 0, m.r.IntN(3) == 0, m.r.IntN(3) == 0
+	m.ordered = !m.keyless && m.r.IntN(3) == 0
 	m.create(seed)
 	return m
 }
@@ -88,7 +212,7 @@ func (m *model) note(format string, args ...any) { m.log = append(m.log, fmt.Spr
 func (m *model) check(err error) {
 	m.t.Helper()
 	if err != nil {
-		m.t.Fatalf("%v\n%s", err, strings.Join(m.log, "\n"))
+		m.fail("%v", err)
 	}
 }
 
@@ -120,10 +244,12 @@ func (m *model) create(seed uint64) {
 	}
 	clock := time.UnixMilli(1_700_000_000_000)
 	opts.Options = table.Options{
-		Clock:  func() time.Time { clock = clock.Add(time.Second); return clock },
-		Random: rand.New(rand.NewPCG(seed, 99)).Uint64,
+		Clock:           func() time.Time { clock = clock.Add(time.Second); return clock },
+		Random:          rand.New(rand.NewPCG(seed, 99)).Uint64,
+		KeyFilterBudget: []int64{0, -1}[m.r.IntN(2)],
 	}
-	m.note("seed %d: version %d key %v partition %v", seed, opts.FormatVersion, opts.Key, opts.Partition)
+	table.SwitchOff(&opts.Options, m.off)
+	m.note("seed %d: version %d key %v partition %v ordered %v filter %d", seed, opts.FormatVersion, opts.Key, opts.Partition, m.ordered, opts.KeyFilterBudget)
 	var err error
 	m.tab, err = table.Create(m.ctx, m.cat, "m.t", s, opts)
 	m.check(err)
@@ -134,12 +260,13 @@ func (m *model) create(seed uint64) {
 
 func (m *model) newWriter() {
 	o := &table.WriterOptions{MemoryBudget: []int64{1, 4000, 1 << 20}[m.r.IntN(3)], MaxOpenFiles: 1 + m.r.IntN(4), KeepSnapshots: -1}
-	if m.r.IntN(4) == 0 {
+	if m.r.IntN(4) == 0 && !m.ordered {
 		o.Encoding = table.EncodingEquality
 	}
 	if m.r.IntN(4) == 0 {
 		o.TargetFileBytes = 600
 	}
+	m.order(o)
 	m.note("writer %+v", *o)
 	if m.newIndex(); m.index != nil {
 		o.KeyIndex = m.index
@@ -147,6 +274,14 @@ func (m *model) newWriter() {
 	var err error
 	m.w, err = m.tab.NewWriter(o)
 	m.check(err)
+}
+
+// order sets the order of changes, if the model has one.
+func (m *model) order(o *table.WriterOptions) *table.WriterOptions {
+	if m.ordered {
+		o.OrderBy = []string{"amount"}
+	}
+	return o
 }
 
 func (m *model) id() any {
@@ -163,7 +298,7 @@ func (m *model) row() schema.Row {
 	if m.wide || m.r.IntN(4) > 0 {
 		row[1] = int32(m.r.IntN(3))
 	}
-	if m.r.IntN(4) > 0 {
+	if m.ordered || m.r.IntN(4) > 0 {
 		row[2] = schema.Unscaled{}
 		row[2], _ = schema.Coerce(schema.Decimal(12, 2), fmt.Sprintf("%d.%02d", m.r.IntN(100)-50, m.r.IntN(100)))
 	}
@@ -189,9 +324,14 @@ func (m *model) key(row schema.Row) schema.Row {
 func text(row schema.Row) string { return fmt.Sprintf("%v", []any(row)) }
 
 func (m *model) run(steps int) {
-	for range steps {
-		switch m.r.IntN(13) {
-		case 12:
+	for m.step = 1; m.step <= steps; m.step++ {
+		if !m.choose(m.step * unitsPerStep) {
+			continue
+		}
+		switch m.r.IntN(15) {
+		case 14:
+			m.maintain()
+		case 13, 12:
 			m.check(m.w.Close())
 			m.newWriter()
 		case 0:
@@ -211,6 +351,28 @@ func (m *model) run(steps int) {
 	m.fsck()
 }
 
+// maintain compacts the table, converts its deletes or rewrites its manifests,
+// beside the writer.
+func (m *model) maintain() {
+	other, err := table.Open(m.ctx, m.cat, "m.t", nil)
+	m.check(err)
+	switch m.r.IntN(3) {
+	case 0:
+		m.note("compact")
+		_, err = compaction.Compact(m.ctx, other, &compaction.Options{TargetFileBytes: 4000, DeleteRatio: 0.1})
+	case 1:
+		m.note("convert equality deletes, rewrite manifests")
+		if _, err = compaction.Compact(m.ctx, other, &compaction.Options{ConvertOnly: true}); err == nil {
+			_, err = compaction.RewriteManifests(m.ctx, other, nil)
+		}
+	default:
+		m.note("compact with our own table")
+		m.check(m.tab.Refresh(m.ctx))
+		_, err = compaction.Compact(m.ctx, m.tab, &compaction.Options{TargetFileBytes: 4000, DeleteRatio: 0.1})
+	}
+	m.check(err)
+}
+
 // fsck checks all that is stored.
 func (m *model) fsck() {
 	src := m.tab.Source()
@@ -218,11 +380,8 @@ func (m *model) fsck() {
 	m.check(err)
 	for _, f := range r.Findings {
 		if f.Severity == fsck.Error || f.Rule != "dangling" && f.Rule != "metadata-log" {
-			m.t.Errorf("%s", f)
+			m.fail("%s", f)
 		}
-	}
-	if m.t.Failed() {
-		m.t.Log(strings.Join(m.log, "\n"))
 	}
 }
 
@@ -235,6 +394,15 @@ func (m *model) change(w *table.Writer) {
 		m.check(w.Truncate(m.ctx))
 		clear(m.rows)
 		clear(m.bag)
+		clear(m.buffer)
+	case m.ordered && p < 12:
+		m.note("delete %s at %v", text(m.key(row)), row[2])
+		m.check(w.Delete(m.ctx, append(m.key(row), row[2])))
+		m.orderedChange(row, true)
+	case m.ordered && (p >= 15 || m.blind || m.rows[text(m.key(row))] != nil || m.buffer[text(m.key(row))].row != nil || m.touchedNow(row)):
+		m.note("upsert %s", text(row))
+		m.check(w.Upsert(m.ctx, row))
+		m.orderedChange(row, false)
 	case m.keyless && p < 14:
 		if len(m.bag) > 0 && p < 12 {
 			keys := slices.Sorted(maps.Keys(m.bag))
@@ -260,6 +428,38 @@ func (m *model) change(w *table.Writer) {
 	}
 }
 
+// orderedChange notes a change of the commit in progress: of two of a key the
+// newer stays, of equal ones the later.
+func (m *model) orderedChange(row schema.Row, isDelete bool) {
+	k := text(m.key(row))
+	c := orderedChange{row: row, order: row[2].(schema.Unscaled)}
+	if isDelete {
+		c.row = nil
+	}
+	if old, ok := m.buffer[k]; !ok || c.order.Cmp(old.order) >= 0 {
+		m.buffer[k] = c
+	}
+}
+
+func (m *model) touchedNow(row schema.Row) bool {
+	_, ok := m.buffer[text(m.key(row))]
+	return ok
+}
+
+// applyBuffer makes the changes of the commit, except those that a row of the
+// table is newer than.
+func (m *model) applyBuffer() {
+	for k, c := range m.buffer {
+		if stored := m.rows[k]; stored != nil && stored[2].(schema.Unscaled).Cmp(c.order) > 0 {
+			continue
+		}
+		if delete(m.rows, k); c.row != nil {
+			m.rows[k] = c.row
+		}
+	}
+	clear(m.buffer)
+}
+
 // keepRow remembers a row's values by its text, for deletes of whole rows.
 func (m *model) keepRow(row schema.Row) { m.rows["row "+text(row)] = row }
 
@@ -281,17 +481,16 @@ func (m *model) deleteEqual(w *table.Writer, key string) {
 }
 
 func (m *model) commit() {
-	for range m.r.IntN(30) {
-		m.change(m.w)
-	}
+	m.changes(1, 30, func() { m.change(m.w) })
 	m.position++
 	_, err := m.w.Commit(m.ctx, &table.CommitOptions{Positions: map[string]string{"s": fmt.Sprint(m.position)}})
 	m.check(err)
+	m.applyBuffer()
 	m.note("committed")
 	p, err := m.tab.Positions()
 	m.check(err)
 	if p["s"] != fmt.Sprint(m.position) {
-		m.t.Fatalf("position %v, want %d", p, m.position)
+		m.fail("position %v, want %d", p, m.position)
 	}
 }
 
@@ -303,26 +502,38 @@ func (m *model) rivalCommit() {
 	if m.extra != (len(m.rival.Schema().Fields) == 5) {
 		m.check(m.rival.Refresh(m.ctx))
 	}
-	w, err := m.rival.NewWriter(&table.WriterOptions{KeepSnapshots: -1})
+	w, err := m.rival.NewWriter(m.order(&table.WriterOptions{KeepSnapshots: -1}))
 	m.check(err)
 	before := maps.Clone(m.rows)
 	m.blind = true
-	for range m.r.IntN(10) {
-		m.change(m.w)
-	}
+	m.changes(1, 10, func() { m.change(m.w) })
 	m.blind = false
 	ours := m.rows
 	m.rows = before
 	m.note("rival:")
-	for range 1 + m.r.IntN(10) {
+	truncated := m.touched() == nil
+	m.choose(m.step*unitsPerStep + 99)
+	m.changes(100, 11, func() {
 		row := m.row()
 		m.note("rival upsert %s", text(row))
 		m.check(w.Upsert(m.ctx, row))
+		if old := before[text(m.key(row))]; m.ordered && old != nil && old[2].(schema.Unscaled).Cmp(row[2].(schema.Unscaled)) > 0 {
+			return
+		}
 		before[text(m.key(row))] = row
-	}
+	})
 	_, err = w.Commit(m.ctx, nil)
 	m.check(err)
 	m.note("rival committed; ours follows")
+	if m.ordered {
+		if truncated {
+			clear(m.rows)
+		}
+		_, err := m.w.Commit(m.ctx, nil)
+		m.check(err)
+		m.applyBuffer()
+		return
+	}
 	// What we changed wins, for it commits later: replay the log of ours.
 	m.replayOurs(before, ours)
 }
@@ -426,13 +637,12 @@ func (m *model) stagedCommit() {
 		return
 	}
 	var staged []*table.Staged
-	for range 1 + m.r.IntN(3) {
+	for i := range 1 + m.r.IntN(3) {
+		m.choose(m.step*unitsPerStep + 199 + 50*i)
 		m.note("stage:")
-		w, err := m.tab.NewWriter(&table.WriterOptions{MemoryBudget: 3000})
+		w, err := m.tab.NewWriter(m.order(&table.WriterOptions{MemoryBudget: 3000}))
 		m.check(err)
-		for range m.r.IntN(15) {
-			m.change(w)
-		}
+		m.changes(200+50*i, 15, func() { m.change(w) })
 		s, err := w.Flush(m.ctx)
 		m.check(err)
 		b, err := s.Marshal(m.ctx, m.tab)
@@ -444,6 +654,7 @@ func (m *model) stagedCommit() {
 	}
 	_, err := m.tab.CommitStaged(m.ctx, staged, &table.WriterOptions{KeepSnapshots: -1}, nil)
 	m.check(err)
+	m.applyBuffer()
 	m.note("committed")
 }
 
@@ -479,7 +690,7 @@ func (m *model) compare() {
 	m.check(m.tab.Refresh(m.ctx))
 	want, got := m.expected(), m.read(nil)
 	if !slices.Equal(got, want) {
-		m.t.Fatalf("rows differ\n got %v\nwant %v\n%s", got, want, strings.Join(m.log, "\n"))
+		m.fail("rows differ\n got %v\nwant %v", got, want)
 	}
 	if s := m.tab.Metadata().Current(); s != nil {
 		m.history[s.ID] = want
@@ -493,9 +704,7 @@ func (m *model) timeTravel() {
 		}
 		got := m.read(&scan.Options{SnapshotID: &id, UseCurrentSchema: true})
 		if !slices.Equal(got, want) && !m.extra {
-			m.t.Fatalf("snapshot %d\n got %v\nwant %v\n%s", id, got, want, strings.Join(m.log, "\n"))
+			m.fail("snapshot %d\n got %v\nwant %v", id, got, want)
 		}
 	}
 }
-
-var _ = errors.Is

@@ -150,6 +150,11 @@ var orders = []struct {
 		o.cat.before = func() { o.commit(o.rival, "1@8 9@1") }
 		o.commit(o.ours, "1@5 2@2")
 	}, want: "1@8 2@2 9@1"},
+	{name: "a rival's row makes all changes late", check: "order against stored rows", run: func(o *ordered) {
+		o.commit(o.ours, "7@1")
+		o.cat.before = func() { o.commit(o.rival, "1@9") }
+		o.commit(o.ours, "1@5")
+	}, want: "1@9 7@1"},
 	{name: "appended rows", run: func(o *ordered) {
 		w, err := o.ours.NewWriter(&o.wo)
 		o.must(err)

@@ -168,7 +168,7 @@ func (r *resolver) add(set *Staged, keys []stagedKeys, gen int) int {
 		clear(r.gens)
 		clear(r.bag)
 		clear(r.appended)
-		r.wanted, r.latest = upsert.KeyTable{}, upsert.KeyTable{}
+		r.wanted, r.latest, r.newest = upsert.KeyTable{}, upsert.KeyTable{}, upsert.Orders{}
 	}
 	first := len(r.own)
 	r.own = append(r.own, set.files...)
@@ -286,6 +286,9 @@ func (r *resolver) resolve(ctx context.Context, base *catalog.Entry, head *metad
 	if err != nil {
 		return nil, err
 	}
+	if err := r.notThere(live); err != nil {
+		return nil, err
+	}
 	if err := r.lookInto(ctx, base, live, index, keep); err != nil {
 		return nil, err
 	}
@@ -303,6 +306,20 @@ func (r *resolver) resolve(ctx context.Context, base *catalog.Entry, head *metad
 		targets = append(targets, target{file: e, positions: p, existing: d})
 	}
 	return targets, nil
+}
+
+// notThere refuses sets whose files are in the table: they have been committed.
+func (r *resolver) notThere(live []*manifest.Entry) error {
+	own := make(map[string]bool, len(r.own))
+	for _, f := range r.own {
+		own[f.Path] = true
+	}
+	for _, e := range live {
+		if own[e.File.Path] {
+			return fmt.Errorf("%w: they are in the table already, with %s", ErrBadStaged, e.File.Path)
+		}
+	}
+	return nil
 }
 
 // lookInto finds the rows of wanted keys in live files not looked at before: by

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -44,8 +45,9 @@ type Staged struct {
 	keys     []stagedKeys
 	// missing are deletes of whole rows (tables without a key) to be found in
 	// the table: digest → rows.
-	missing  map[deletes.Digest]int
-	truncate bool
+	missing   map[deletes.Digest]int
+	truncate  bool
+	committed atomic.Bool
 	// published waits for the data files to be durable; nil when they are.
 	published func() error
 }

@@ -38,8 +38,8 @@ const (
 )
 
 // ErrBadStaged: bytes that are not a marshalled Staged of this version, or not
-// of this table.
-var ErrBadStaged = errors.New("malformed staged changes")
+// of this table, or changes that are in the table already.
+var ErrBadStaged = errors.New("staged changes cannot be used")
 
 type stagedHeader struct {
 	TableUUID string            `json:"table-uuid"`
