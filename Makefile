@@ -14,7 +14,7 @@ SPARKED := $(SPARK)/.installed-$(shell cat internal/e2e/spark/pom.xml internal/e
 # Without a JDK and Maven the Spark suite is left out and says so; CI must have them.
 HAVE_SPARK := $(if $(CI),yes,$(shell command -v javac >/dev/null && command -v mvn >/dev/null && echo yes))
 
-.PHONY: demo build test unit lint race judges sparked spark mutants bench report clean
+.PHONY: guarantees demo build test unit lint race judges sparked spark mutants bench report clean
 
 demo: build
 	bin/frazil demo
@@ -71,6 +71,10 @@ $(TOOLS)/staticcheck:
 $(TOOLS)/govulncheck:
 	GOBIN=$(TOOLS) $(GO) install golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
+# guarantees runs the tests behind the promises and writes their figures into README.md.
+guarantees:
+	$(GO) test ./internal/guarantees -count=1 -run TestFigures -measure -timeout 60m
+
 # mutants switches every rule of docs/invariants.md off in turn; a test must fail.
 mutants:
 	$(GO) test ./internal/mutation -count=1 -mutate -timeout 60m
@@ -80,7 +84,7 @@ mutants:
 TORTURE := $(GO) test ./internal/torture -count=1 -timeout 0 -v -run
 
 # faults: every fault, and pairs of faults; histories of eight processes.
-.PHONY: faults explore kill
+.PHONY: guarantees faults explore kill
 faults:
 	$(TORTURE) TestEveryFault -full -pairs 2000
 	$(TORTURE) TestHistories -history.seeds 200
@@ -97,7 +101,7 @@ kill:
 	$(GO) test ./internal/e2e -count=1 -timeout 0 -v -run TestKill -kill.cycles 1000
 
 # soak: 50 commits a second beside readers and compaction.
-.PHONY: soak
+.PHONY: guarantees soak
 SOAK ?= 1h
 soak:
 	$(TORTURE) TestSoak -soak.time $(SOAK)
@@ -105,7 +109,7 @@ soak:
 
 # fuzz: each fuzz target for FUZZTIME under a memory cap, then files changed at
 # random and every byte of small tables.
-.PHONY: fuzz
+.PHONY: guarantees fuzz
 FUZZTIME ?= 1h
 MUTANTS  ?= 700000
 fuzz:

@@ -59,7 +59,7 @@ func TestFigures(t *testing.T) {
 		return // make guarantees; it repeats tests that this run has anyway
 	}
 	var b bytes.Buffer
-	b.WriteString("| promise | watched by | scale in `make test`, and what was seen |\n|---|---|---|\n")
+	b.WriteString("| promise | watched by | scale, and what was seen |\n|---|---|---|\n")
 	for _, p := range promises {
 		for i, e := range p.evidence {
 			fmt.Fprintf(&b, "%s %s |\n", row(p, i), figures(t, e))
