@@ -32,6 +32,7 @@ func upsertCases() []upsertCase {
 		{"mix1-v2", 1, 2, table.EncodingPosition, 0},
 		{"mix2-v2", 2, 2, table.EncodingPosition, 0},
 		{"mix1-v2-index", 1, 2, table.EncodingPosition, 256 << 20},
+		{"mix2-v2-index", 2, 2, table.EncodingPosition, 256 << 20},
 		{"mix1-equality", 1, 2, table.EncodingEquality, 0},
 		{"mix2-equality", 2, 2, table.EncodingEquality, 0},
 	}

@@ -30,7 +30,7 @@ func positionFields() []schema.Field {
 }
 
 // positionRows is how many rows a batch of a position delete file has.
-const positionRows = 32 << 10
+const positionRows = 8 << 10
 
 // WritePositions writes a position delete file at uri for one data file, in
 // position order. nil opts are the defaults; its metrics are replaced: full

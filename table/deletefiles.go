@@ -51,15 +51,11 @@ func (c *commit) resolveChanges(ctx context.Context, base *catalog.Entry, head *
 			write = append(write, deletes.Target{Path: f.Path, SpecID: f.SpecID, Partition: f.Partition, Positions: stale})
 		}
 	}
-	for _, t := range targets {
-		w, err := c.mergeExisting(ctx, base, t, &ch)
-		if err != nil {
-			return ch, err
-		}
-		if w != nil {
-			write = append(write, *w)
-		}
+	merged, err := c.mergeAll(ctx, base, targets, &ch)
+	if err != nil {
+		return ch, err
 	}
+	write = append(write, merged...)
 	if ch.AddDeletes, err = c.writeDeletes(ctx, base, write); err != nil {
 		return ch, err
 	}
@@ -73,49 +69,6 @@ func (c *commit) resolveChanges(ctx context.Context, base *catalog.Entry, head *
 		ch.AddDeletes = append(ch.AddDeletes, eq...)
 	}
 	return ch, nil
-}
-
-// mergeExisting joins the new deletes of a file with those it has, so that a
-// file has one live delete file. A file without a row left is removed whole.
-func (c *commit) mergeExisting(ctx context.Context, base *catalog.Entry, t target, ch *snapshot.Changes) (*deletes.Target, error) {
-	f := t.file.File
-	all := &deletes.Positions{}
-	if dv := t.existing.DV; dv != nil {
-		old, err := deletes.ReadDV(ctx, base.Store, dv.File)
-		if err != nil {
-			return nil, err
-		}
-		if c.t.opts.off != "union of deletion vectors" {
-			all.Union(old)
-		}
-		ch.RemoveDeletes = append(ch.RemoveDeletes, dv.File)
-	}
-	for _, e := range t.existing.Positions {
-		scoped := e.File.ReferencedDataFile == f.Path
-		if !scoped && base.Metadata.FormatVersion < 3 {
-			continue // it stays, and applies beside ours
-		}
-		// A DV hides every position delete of its file, so it must hold them all.
-		old, err := deletes.ReadPositions(ctx, base.Store, e.File, func(path string) bool { return path == f.Path })
-		if err != nil {
-			return nil, err
-		}
-		if p := old[f.Path]; p != nil {
-			all.Union(p)
-		}
-		if scoped {
-			ch.RemoveDeletes = append(ch.RemoveDeletes, e.File)
-		}
-	}
-	had := all.Len()
-	all.Union(t.positions)
-	whole := f.RecordCount > 0 && int64(all.Len()) == f.RecordCount
-	c.located(int64(all.Len()-had), base.Metadata.FormatVersion, whole)
-	if whole {
-		ch.RemoveData = append(ch.RemoveData, f)
-		return nil, nil
-	}
-	return &deletes.Target{Path: f.Path, SpecID: f.SpecID, Partition: f.Partition, Positions: all}, nil
 }
 
 // writeDeletes writes deletion vectors (format version 3) in one Puffin file, or

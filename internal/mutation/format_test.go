@@ -20,7 +20,7 @@ var formatRules = []rule{
 	{"4", "a data file has at most one live deletion vector, which holds the old one and every position delete", []mutant{
 		{"snapshot/filter.go", "v != nil && f.IsDV()", "v != nil && f.IsDV() && false", "snapshot TestInvariant4OneVectorPerDataFile", true},
 		{"snapshot/prepare.go", "other != nil", "other != nil && false", "snapshot TestInvariant4OneVectorPerDataFile", false},
-		{"table/deletefiles.go", "all.Union(p)", "_ = p", "table TestUpgradeWithPositionDeletes", false},
+		{"table/mergedeletes.go", "all.Union(p)", "_ = p", "table TestUpgradeWithPositionDeletes", false},
 	}},
 	{"5", "a removed data file takes its deletion vector, and the position deletes of it alone, along in the same commit", []mutant{
 		{"snapshot/filter.go", "if r.paths[ref] {", "if r.paths[ref] && false {", "snapshot TestInvariant5DataFileTakesItsDeletes", true},

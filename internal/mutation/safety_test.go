@@ -10,7 +10,7 @@ var safetyRules = []rule{
 		{"table/resolve.go", `r.t.opts.off != "keys across staged sets"`, `false`, "table TestRaces", false},
 	}},
 	{"S3", "a deletion vector that replaces one holds its rows too", []mutant{
-		{"table/deletefiles.go", `c.t.opts.off != "union of deletion vectors"`, `false`, "table TestRaces", false},
+		{"table/mergedeletes.go", `c.t.opts.off != "union of deletion vectors"`, `false`, "table TestRaces", false},
 	}},
 	{"S4", "a writer of an older epoch than one that committed is refused", []mutant{
 		{"table/positions.go", `ok && last > s.epoch && c.t.opts.off != "fencing"`, `ok && last > s.epoch && false`, "table TestFencing", true},

@@ -84,7 +84,16 @@ func (d *byteDict) add(spans []span, data []byte, limit int) int {
 	d.idx = append(d.idx, make([]uint32, len(spans))...)
 	out := d.idx[at:]
 	raw := 0
+	var last []byte // the value before, and its index
+	var lastAt uint32
 	for j, s := range spans {
+		// Long values often repeat the one before: paths, sorted columns.
+		v := data[s.lo:s.hi]
+		if len(v) > 16 && bytes.Equal(v, last) {
+			out[j] = lastAt
+			raw += 4 + len(v)
+			continue
+		}
 		k := d.key(data, s)
 		h := k.hash() & mask
 		for {
@@ -107,6 +116,7 @@ func (d *byteDict) add(spans []span, data []byte, limit int) int {
 			h = (h + 1) & mask
 		}
 		raw += 4 + k.n
+		last, lastAt = v, out[j]
 	}
 	d.raw += raw
 	return len(spans)
