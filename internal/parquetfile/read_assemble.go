@@ -304,10 +304,16 @@ func (a *assembler) bools(l *leafReader, defs []uint8, n int) *memory.Buffer {
 
 // absent makes a column of one value.
 func (a *assembler) absent(c *fileColumn, n int) (arrow.Array, error) {
-	if c.value == nil {
-		return array.MakeArrayOfNull(a.mem, c.dtype, n), nil
-	}
 	if c.cached == nil || c.cached.Len() < n {
+		if c.value == nil {
+			if c.cached != nil {
+				c.cached.Release()
+			}
+			// Not a.mem: MakeArrayOfNull takes new memory to be zero, which what a
+			// recycler returns is not.
+			c.cached = array.MakeArrayOfNull(memory.DefaultAllocator, c.dtype, n)
+			return array.NewSlice(c.cached, 0, int64(n)), nil
+		}
 		b := array.NewBuilder(memory.DefaultAllocator, c.dtype)
 		defer b.Release()
 		b.Reserve(n)
