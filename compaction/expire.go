@@ -233,13 +233,6 @@ type expireLog struct {
 	Files [][]string `json:"files"`
 }
 
-func metadataDir(m *metadata.Table) string {
-	if p := m.Property("write.metadata.path", ""); p != "" {
-		return p
-	}
-	return objstore.Join(m.Location, "metadata")
-}
-
 func (x *expiry) writeLog(ctx context.Context, base *catalog.Entry) error {
 	files, err := x.unreachable(ctx, base)
 	if err != nil {
@@ -250,7 +243,7 @@ func (x *expiry) writeLog(ctx context.Context, base *catalog.Entry) error {
 		return err
 	}
 	if x.log == "" {
-		x.log = objstore.Join(metadataDir(base.Metadata), expireLogPrefix+x.t.NewUUID()+expireLogSuffix)
+		x.log = objstore.Join(snapshot.MetadataDirectory(base.Metadata), expireLogPrefix+x.t.NewUUID()+expireLogSuffix)
 	}
 	return base.Store.Put(ctx, x.log, data, nil)
 }
@@ -274,7 +267,7 @@ func (x *expiry) finishOld(ctx context.Context) error {
 	if err := gcEnabled(e.Metadata); err != nil {
 		return err
 	}
-	for info, err := range e.Store.ListDir(ctx, metadataDir(e.Metadata)) {
+	for info, err := range e.Store.ListDir(ctx, snapshot.MetadataDirectory(e.Metadata)) {
 		if err != nil {
 			return err
 		}

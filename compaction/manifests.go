@@ -230,7 +230,7 @@ func (b *manifestBuild) open(e *manifest.Entry) (*manifest.Writer, error) {
 	}
 	return manifest.NewWriter(manifest.WriterOptions{
 		FormatVersion: m.FormatVersion, Schema: m.CurrentSchema(), Spec: spec, PartitionTypes: m.PartitionTypes(spec.ID),
-		Kind: kindOf(e), SnapshotID: b.base.SnapshotID, Path: objstore.Join(metadataDir(m), b.r.t.NewUUID()+"-m0.avro"),
+		Kind: kindOf(e), SnapshotID: b.base.SnapshotID, Path: objstore.Join(snapshot.MetadataDirectory(m), b.r.t.NewUUID()+"-m0.avro"),
 		Codec: m.Properties["write.manifest.compression-codec"],
 	})
 }
@@ -288,7 +288,7 @@ func (b *manifestBuild) attempt(ctx context.Context, before, files []*manifest.F
 		rows := next - *o.FirstRowID
 		snap.FirstRowID, snap.AddedRows = o.FirstRowID, &rows
 	}
-	snap.ManifestList = objstore.Join(metadataDir(m), fmt.Sprintf("snap-%d-1-%s.avro", snap.ID, b.r.t.NewUUID()))
+	snap.ManifestList = objstore.Join(snapshot.MetadataDirectory(m), fmt.Sprintf("snap-%d-1-%s.avro", snap.ID, b.r.t.NewUUID()))
 	b.data[snap.ManifestList] = list
 	for uri, data := range b.data {
 		b.r.written = append(b.r.written, uri)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/objstore"
+	"github.com/frazildb/frazil/snapshot"
 	"github.com/frazildb/frazil/table"
 )
 
@@ -177,7 +178,7 @@ func (s *sweep) list(ctx context.Context) ([]objstore.Info, error) {
 	root := s.entry.Metadata.Location
 	var all []objstore.Info
 	inner := map[string]bool{}
-	own := metadataDir(s.entry.Metadata)
+	own := snapshot.MetadataDirectory(s.entry.Metadata)
 	for info, err := range s.entry.Store.List(ctx, root) {
 		if err != nil {
 			return nil, err

@@ -32,7 +32,7 @@ func (p *Producer) dir(t *metadata.Table) string {
 	if p.o.Location != "" {
 		return p.o.Location
 	}
-	return metadataDir(t)
+	return MetadataDirectory(t)
 }
 
 // manifestWriter writes the entries of one kind and spec into as many manifests

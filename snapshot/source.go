@@ -172,8 +172,10 @@ func (s *source) scan(ctx context.Context, f *manifest.File, o manifest.ReadOpti
 // be anything.
 func mayHaveLive(f *manifest.File) bool { return f.AddedFiles != 0 || f.ExistingFiles != 0 }
 
-// metadataDir is where a table's new manifests go.
-func metadataDir(t *metadata.Table) string {
+// MetadataDirectory is where a table's new manifests and what else belongs to its
+// metadata go, without a trailing slash: the property write.metadata.path, else
+// the directory metadata of the table.
+func MetadataDirectory(t *metadata.Table) string {
 	if dir := t.Properties["write.metadata.path"]; dir != "" {
 		return strings.TrimRight(dir, "/")
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/scan"
+	"github.com/frazildb/frazil/snapshot"
 )
 
 // LeaseDirectory is the directory, below a table's metadata directory, of the
@@ -72,11 +73,7 @@ func (t *Table) Lease(ctx context.Context, snapshotID *int64, d time.Duration) (
 }
 
 func leaseDirectory(m *metadata.Table) string {
-	dir := m.Property("write.metadata.path", "")
-	if dir == "" {
-		dir = objstore.Join(m.Location, "metadata")
-	}
-	return objstore.Join(dir, LeaseDirectory)
+	return objstore.Join(snapshot.MetadataDirectory(m), LeaseDirectory)
 }
 
 // SnapshotID returns the snapshot that the lease keeps.
@@ -180,8 +177,7 @@ func readLease(ctx context.Context, store objstore.Store, info objstore.Info) (l
 // StoreTime returns the store's own time, by which it dates files: that of a
 // file made for the purpose.
 func StoreTime(ctx context.Context, t *Table, e *catalog.Entry) (time.Time, error) {
-	dir := strings.TrimSuffix(leaseDirectory(e.Metadata), "/"+LeaseDirectory)
-	uri := objstore.Join(dir, "_frazil-clock-"+t.NewUUID())
+	uri := objstore.Join(snapshot.MetadataDirectory(e.Metadata), "_frazil-clock-"+t.NewUUID())
 	if err := e.Store.Put(ctx, uri, []byte("clock"), &objstore.PutOptions{Volatile: true}); err != nil {
 		return time.Time{}, fmt.Errorf("ask the store for the time: %w", err)
 	}

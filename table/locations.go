@@ -45,7 +45,7 @@ func newFile(m *metadata.Table, partitionPath, name string) string {
 		partitionPath = "" // the name alone
 	}
 	hash := entropy(name)
-	if !strings.HasPrefix(dir, m.Location) {
+	if !objstore.Under(m.Location, dir) {
 		// Outside of the table: its own and its namespace's name keep it apart.
 		parts := strings.Split(strings.TrimRight(m.Location, "/"), "/")
 		return objstore.Join(dir, hash, strings.Join(parts[max(0, len(parts)-2):], "/"), name)

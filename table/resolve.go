@@ -336,28 +336,31 @@ func (r *resolver) lookInto(ctx context.Context, base *catalog.Entry, live []*ma
 	var pruner *pruner // made when there is something to rule out
 	for i, e := range live {
 		known := covered != nil && covered[i]
-		if keep != nil && !keep(e) || r.settled() || known && !r.mustCompare(e.File.Path) {
+		if keep != nil && !keep(e) || r.settled() || known && !r.mustCompare(e.File.Path) || !known && r.isProbed(e.File.Path) {
+			continue
+		}
+		if pruner == nil {
+			var err error
+			if pruner, err = r.newPruner(base.Metadata); err != nil {
+				return err
+			}
+		}
+		// What rules most files out comes first; their deletes need not be found.
+		if !known && len(r.asked) > 0 && !pruner.mayHold(e.File) {
 			continue
 		}
 		d, err := index.For(e)
 		if err != nil {
 			return err
 		}
-		if !known && r.isProbed(e.File.Path, d) {
-			continue
-		}
-		if pruner == nil {
-			if pruner, err = r.newPruner(base.Metadata); err != nil {
-				return err
+		task := probe{file: scan.FileTask{Data: e, DV: d.DV, Positions: d.Positions, Equality: d.Equality}, known: known}
+		if r.order != nil {
+			task.deletes = deletesOf(d)
+			if !known && r.isStill(e.File.Path, task.deletes) {
+				continue
 			}
 		}
-		if len(r.asked) > 0 && !known && !pruner.mayHold(e.File) {
-			continue
-		}
-		tasks = append(tasks, probe{
-			file:  scan.FileTask{Data: e, DV: d.DV, Positions: d.Positions, Equality: d.Equality},
-			known: known, deletes: deletesOf(d),
-		})
+		tasks = append(tasks, task)
 	}
 	if len(tasks) == 0 && len(r.bag) == 0 {
 		return nil

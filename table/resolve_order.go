@@ -94,15 +94,18 @@ func (r *resolver) keepFindings(path, deletes string, f *findings) {
 	}
 }
 
-// isProbed reports whether what was found in a file still holds. Rows deleted
-// since do no harm among those to delete, but a row that made a change late may
-// be gone.
-func (r *resolver) isProbed(path string, d snapshot.Deletes) bool {
+// isProbed reports whether a file has been looked at and what was found holds
+// whatever deletes it got since: rows deleted do no harm among those to delete,
+// but a row that made a change late may be gone.
+func (r *resolver) isProbed(path string) bool {
+	_, ok := r.probed[path]
+	return ok && r.late[path] == nil
+}
+
+// isStill reports whether a file has been looked at with just these deletes.
+func (r *resolver) isStill(path, deletes string) bool {
 	had, ok := r.probed[path]
-	if !ok || r.late[path] == nil {
-		return ok
-	}
-	return had == deletesOf(d) || r.t.opts.off == "late changes are compared anew"
+	return ok && (had == deletes || r.t.opts.off == "late changes are compared anew")
 }
 
 // mustCompare reports whether a file whose rows the index has given is to be
