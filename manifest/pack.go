@@ -1,12 +1,10 @@
 package manifest
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"unsafe"
 
-	"github.com/frazildb/frazil/internal/avrofile"
 	"github.com/frazildb/frazil/partition"
 )
 
@@ -23,16 +21,12 @@ func Pack(data []byte, f *File, opts *ReadOptions) (*Packed, error) {
 		o.Stats = StatsAll
 	}
 	b := newPackBuilder(f, o.StatsFields, len(data))
-	r, err := avrofile.NewReader(data, nil)
-	if err == nil {
-		defer r.Close()
-		err = readEntries(r, f, &o, aliased, func(e *Entry, _ error) bool {
-			b.add(e)
-			return true
-		})
-	}
+	err := decode(data, f, &o, aliased, func(e *Entry, _ error) bool {
+		b.add(e)
+		return true
+	})
 	if err != nil {
-		return nil, fmt.Errorf("manifest %s: %w: %w", f.Path, ErrCorrupt, err)
+		return nil, err
 	}
 	return b.finish(), nil
 }

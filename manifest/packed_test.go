@@ -1,9 +1,11 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/frazildb/frazil/partition"
@@ -172,6 +174,18 @@ func TestPack(t *testing.T) {
 		}
 		if !p.HasFields([]int{1}) || p.HasFields([]int{5}) || p.MemoryBytes() < 300*100 || p.MemoryBytes() > 300*400 {
 			t.Errorf("kind %d: fields %v, %d bytes", kind, p.Fields(), p.MemoryBytes())
+		}
+	}
+}
+
+// TestEncrypted: an encrypted manifest is refused as such by every way to read it.
+func TestEncrypted(t *testing.T) {
+	f := &File{Path: "s3://b/t/metadata/m0.avro", KeyMetadata: []byte{1}}
+	_, all := ReadAll([]byte("not to be looked at"), f, nil)
+	_, packed := Pack([]byte("not to be looked at"), f, nil)
+	for _, err := range []error{all, packed} {
+		if !errors.Is(err, ErrEncrypted) || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), f.Path) {
+			t.Errorf("%v", err)
 		}
 	}
 }

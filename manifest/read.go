@@ -88,19 +88,27 @@ func read(data []byte, f *File, opts *ReadOptions, mode memoryMode) iter.Seq2[*E
 		opts = &ReadOptions{}
 	}
 	return func(yield func(*Entry, error) bool) {
-		if len(f.KeyMetadata) > 0 {
-			yield(nil, fmt.Errorf("manifest %s: %w", f.Path, ErrEncrypted))
-			return
-		}
-		r, err := avrofile.NewReader(data, nil)
-		if err == nil {
-			defer r.Close()
-			err = readEntries(r, f, opts, mode, yield)
-		}
-		if err != nil {
-			yield(nil, fmt.Errorf("manifest %s: %w: %w", f.Path, ErrCorrupt, err))
+		if err := decode(data, f, opts, mode, yield); err != nil {
+			yield(nil, err)
 		}
 	}
+}
+
+// decode yields the entries of a manifest, without errors, until the caller stops.
+// Its error names the manifest.
+func decode(data []byte, f *File, opts *ReadOptions, mode memoryMode, yield func(*Entry, error) bool) error {
+	if len(f.KeyMetadata) > 0 {
+		return fmt.Errorf("manifest %s: %w", f.Path, ErrEncrypted)
+	}
+	r, err := avrofile.NewReader(data, nil)
+	if err == nil {
+		defer r.Close()
+		err = readEntries(r, f, opts, mode, yield)
+	}
+	if err != nil {
+		return fmt.Errorf("manifest %s: %w: %w", f.Path, ErrCorrupt, err)
+	}
+	return nil
 }
 
 // readEntries yields until the caller stops or something fails.
