@@ -40,42 +40,14 @@ func Canonical(uri string) (string, error) {
 	return scheme + "://" + authority + path, nil
 }
 
-// quoteURI makes a hostile location safe and short enough for an error. It cuts
-// what may be a secret: a query, which may be a signature, and a password before
-// the host.
+// quoteURI makes a hostile location safe and short enough for an error, without
+// what may be a secret in it.
 func quoteURI(uri string) string {
-	if i := strings.IndexByte(uri, '?'); i >= 0 {
-		uri = uri[:i] + "?…"
-	}
-	uri = redactUser(uri)
+	uri = Redact(uri)
 	if len(uri) > 200 {
 		uri = uri[:200] + "…"
 	}
 	return fmt.Sprintf("%q", uri)
-}
-
-// redactUser cuts what stands before the host of a URI: a user name, a password
-// or a token. Azure writes its containers there, without a colon.
-func redactUser(uri string) string {
-	slashes := strings.Index(uri, "//")
-	if slashes < 0 {
-		return uri
-	}
-	start := slashes + 2
-	at := strings.LastIndexByte(uri, '@')
-	if at < start {
-		return uri
-	}
-	before := uri[start:at]
-	password := strings.Contains(before, ":")
-	if strings.Contains(before, "/") && !password {
-		return uri // an @ in the path
-	}
-	scheme := strings.ToLower(uri[:slashes])
-	if !password && (strings.HasPrefix(scheme, "abfs") || strings.HasPrefix(scheme, "wasb") || strings.HasPrefix(scheme, "azblob")) {
-		return uri
-	}
-	return uri[:start] + "…" + uri[at:]
 }
 
 // isFileSystem reports whether paths of the scheme are those of a file system.

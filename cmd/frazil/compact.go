@@ -11,6 +11,7 @@ import (
 
 	"github.com/frazildb/frazil/compaction"
 	"github.com/frazildb/frazil/metadata"
+	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
 )
 
@@ -79,7 +80,7 @@ func (e *env) compact(ctx context.Context, name string, o *compaction.Options, d
 		return err
 	}
 	for _, s := range r.Skipped {
-		fmt.Fprintf(e.stderr, "warning: table %s: left alone: %s: %v\n", t.Name(), s.Path, redact(s.Err.Error()))
+		fmt.Fprintf(e.stderr, "warning: table %s: left alone: %s: %v\n", t.Name(), s.Path, objstore.Redact(s.Err.Error()))
 	}
 	if e.json {
 		return e.writeJSON(map[string]any{

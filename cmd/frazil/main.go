@@ -52,10 +52,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "frazil: interrupted")
 		return code
 	}
-	fmt.Fprintln(stderr, redact("frazil: "+oneLine(err)))
+	fmt.Fprintln(stderr, objstore.Redact("frazil: "+oneLine(err)))
 	if e.verbose {
 		for u := err; u != nil; u = errors.Unwrap(u) {
-			fmt.Fprintf(stderr, "  %T: %s\n", u, redact(u.Error()))
+			fmt.Fprintf(stderr, "  %T: %s\n", u, objstore.Redact(u.Error()))
 		}
 	}
 	return code

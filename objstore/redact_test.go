@@ -1,6 +1,10 @@
-package main
+package objstore_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/frazildb/frazil/objstore"
+)
 
 func TestRedact(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
@@ -13,7 +17,7 @@ func TestRedact(t *testing.T) {
 		{"file:///a/b and s3://b/k stay", "file:///a/b and s3://b/k stay"},
 		{"mail a@b.c, why?", "mail a@b.c, why?"},
 	} {
-		if got := redact(c.in); got != c.want {
+		if got := objstore.Redact(c.in); got != c.want {
 			t.Errorf("%s: %s, want %s", c.in, got, c.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package objstore
 
 import (
 	"regexp"
@@ -12,9 +12,11 @@ var (
 	query    = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'?]*)\?[^\s"']*`)
 )
 
-// redact cuts secrets from the locations in a text: users put passwords and
-// tokens into them, and errors, also those of libraries, quote them.
-func redact(text string) string {
+// Redact cuts passwords, tokens and signatures from the locations in a text: users
+// put them there, and errors, also those of libraries, quote them. Text before the
+// host is cut but for the container of an Azure location, and all that follows a
+// question mark.
+func Redact(text string) string {
 	if !strings.Contains(text, ":/") {
 		return text
 	}
