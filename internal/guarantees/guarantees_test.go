@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,7 +57,7 @@ func TestListed(t *testing.T) {
 // TestFigures runs every test and writes the table; with -measure only.
 func TestFigures(t *testing.T) {
 	if !*measure {
-		return // make guarantees; it repeats tests that this run has anyway
+		t.Skip("for make guarantees: it runs again what this run has anyway, to write the figures down")
 	}
 	var b bytes.Buffer
 	b.WriteString("| promise | watched by | scale, and what was seen |\n|---|---|---|\n")
@@ -110,23 +111,60 @@ func testExists(e evidence) error {
 	return fmt.Errorf("package %s has no test %s", e.pkg, e.test)
 }
 
-var figureLine = regexp.MustCompile(`(?m)^\s+\S+\.go:\d+: (\S+=\S.*)$`)
+// A figure line is one of a test's log with key=number in it.
+var (
+	figureLine = regexp.MustCompile(`(?m)^\s+\S+\.go:\d+: (.*[a-z-]=\d.*)$`)
+	figure     = regexp.MustCompile(`([a-z-]+)=(\d+)\b`)
+)
 
 // figures runs a test and returns what it printed.
 func figures(t *testing.T, e evidence) string {
 	t.Helper()
-	args := append([]string{"test", "-count=1", "-v", "-timeout=30m", "-run", "^" + e.test + "$", "./" + e.pkg}, e.args...)
-	cmd := exec.Command("go", args...)
+	cmd := exec.Command("go", "test", "-count=1", "-v", "-timeout=30m", "-run", "^"+e.test+"$", "./"+e.pkg)
 	cmd.Dir = testenv.Root()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%s %s: %v\n%.4000s", e.pkg, e.test, err, out)
 		return "FAILED"
 	}
-	found := figureLine.FindAllSubmatch(out, -1)
-	if len(found) == 0 {
-		t.Errorf("%s %s prints no figures", e.pkg, e.test)
-		return ""
+	var lines []string
+	for _, m := range figureLine.FindAllSubmatch(out, -1) {
+		lines = append(lines, string(m[1]))
 	}
-	return string(found[len(found)-1][1])
+	if len(lines) == 0 {
+		t.Errorf("%s %s prints no figures", e.pkg, e.test)
+	}
+	return summed(lines)
+}
+
+// summed adds up lines that differ in their numbers only, as those of a test's
+// parts; others stay beside each other.
+func summed(lines []string) string {
+	var shapes []string
+	totals := map[string][]int{}
+	for _, l := range lines {
+		shape := figure.ReplaceAllString(l, "$1=%d")
+		if totals[shape] == nil {
+			shapes = append(shapes, shape)
+			totals[shape] = make([]int, strings.Count(shape, "=%d"))
+		}
+		for i, m := range figure.FindAllStringSubmatch(l, -1) {
+			n, _ := strconv.Atoi(m[2]) // digits
+			totals[shape][i] += n
+		}
+	}
+	for i, shape := range shapes {
+		for _, n := range totals[shape] {
+			shape = strings.Replace(shape, "=%d", "="+strconv.Itoa(n), 1)
+		}
+		shapes[i] = shape
+	}
+	return strings.Join(shapes, "; ")
+}
+
+func TestSummed(t *testing.T) {
+	got := summed([]string{"a=1 b=2", "a=10 b=0", "x: a=5 in 3ms", "a=100 b=0"})
+	if want := "a=111 b=2; x: a=5 in 3ms"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }
