@@ -42,7 +42,7 @@ func CompactionCases() []CompactionCase {
 	}
 	join := func(name string, version int) CompactionCase {
 		return CompactionCase{Name: name, Version: version, Live: func(o *Options) int64 { return o.rows(1600000, 8000000) }, fill: func(ctx context.Context, o *Options, l *lake) error {
-			return l.parts(ctx, o.rows(1600000, 8000000), 8, version)
+			return l.fill(ctx, R6(0), o.rows(1600000, 8000000), 8, version)
 		}}
 	}
 	sizes := func(o *Options) (rows, commits int64) { return o.rows(200000, 2000000), o.rows(50, 200) }
@@ -109,29 +109,6 @@ func (l *lake) flink(ctx context.Context, rows, commits int64) error {
 			if err := apply(d.Batch(at, int(n))); err != nil {
 				return err
 			}
-		}
-		if _, err := w.Commit(ctx, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// parts writes rows in so many files of one row group.
-func (l *lake) parts(ctx context.Context, rows int64, files, version int) error {
-	d := R6(0)
-	t, err := l.create(ctx, d, &table.CreateOptions{Key: []string{"id"}, FormatVersion: version})
-	if err != nil {
-		return err
-	}
-	w, err := t.NewWriter(nil)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	for i := range int64(files) {
-		if err := appendRows(ctx, w, d, rows*i/int64(files), rows*(i+1)/int64(files), nil); err != nil {
-			return err
 		}
 		if _, err := w.Commit(ctx, nil); err != nil {
 			return err

@@ -116,16 +116,17 @@ func (l *lake) prepare(ctx context.Context, rows int64) error {
 	sorted, shuffled := R6(0), R6(rows)
 	sorted.Name, shuffled.Name = "sorted", "shuffled"
 	for _, d := range []*Data{sorted, shuffled} {
-		if err := l.fill(ctx, d, rows, w6Files); err != nil {
+		if err := l.fill(ctx, d, rows, w6Files, 0); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fill writes rows of d into a new table, a commit for each of so many files.
-func (l *lake) fill(ctx context.Context, d *Data, rows int64, files int) error {
-	t, err := l.create(ctx, d, &table.CreateOptions{Key: []string{"id"}})
+// fill writes rows of d into a new table of a format version, 0 for the default,
+// with a commit for each of so many files.
+func (l *lake) fill(ctx context.Context, d *Data, rows int64, files, version int) error {
+	t, err := l.create(ctx, d, &table.CreateOptions{Key: []string{"id"}, FormatVersion: version})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/schema"
@@ -56,7 +55,7 @@ fixed[n], binary, list<t>, map<k, v>, struct<name: t, …>; ! after one is NOT N
 					return usagef("--key %s: no such column; there are %s", k, columnNames(fields))
 				}
 			}
-			if err := checkName(args[0]); err != nil {
+			if _, err := checkName(args[0]); err != nil {
 				return err
 			}
 			if err := checkDefinition(fields, opts); err != nil {
@@ -343,10 +342,7 @@ var dropCommand = command{
 	setup: func(e *env, fs *pflag.FlagSet) func(context.Context, []string) error {
 		purge := fs.Bool("purge", false, "delete the table's files too")
 		return func(ctx context.Context, args []string) error {
-			if err := checkName(args[0]); err != nil {
-				return err
-			}
-			id, err := catalog.ParseIdentifier(args[0])
+			id, err := checkName(args[0])
 			if err != nil {
 				return err
 			}

@@ -2,10 +2,11 @@ package main
 
 import (
 	"bytes"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/frazildb/frazil/internal/testenv"
 )
 
 // duckdbPipeline is the pipeline of frazil help scan: DuckDB queries a scan that
@@ -17,10 +18,7 @@ print(duckdb.sql("SELECT count(*), sum(amount)::VARCHAR, max(name), min(orders.\
 `
 
 func TestJudgeArrowIntoDuckDB(t *testing.T) {
-	python := os.Getenv("FRAZIL_PYTHON")
-	if python == "" {
-		t.Skip("SKIPPED-PYTHON: set FRAZIL_PYTHON to a python with duckdb and pyarrow to hand them a scan")
-	}
+	python := testenv.Python(t)
 	t.Chdir(t.TempDir())
 	frazil := func(stdin string, args ...string) []byte {
 		t.Helper()

@@ -225,7 +225,7 @@ func (e *env) mapStore(store objstore.Store) (objstore.Store, error) {
 
 // openTable opens a table of the catalog for reading and writing.
 func (e *env) openTable(ctx context.Context, name string) (*table.Table, func(), error) {
-	if err := checkName(name); err != nil {
+	if _, err := checkName(name); err != nil {
 		return nil, nil, err
 	}
 	cat, closeCat, err := e.catalog(ctx)
@@ -240,19 +240,19 @@ func (e *env) openTable(ctx context.Context, name string) (*table.Table, func(),
 	return t, closeCat, nil
 }
 
-// checkName refuses what cannot be the name of a table.
-func checkName(name string) error {
+// checkName reads the name of a table, and refuses what cannot be one.
+func checkName(name string) (catalog.Identifier, error) {
 	if isLocation(name) {
-		return usagef("%s is a location; this command needs a table of the warehouse, namespace.table", name)
+		return catalog.Identifier{}, usagef("%s is a location; this command needs a table of the warehouse, namespace.table", name)
 	}
 	id, err := catalog.ParseIdentifier(name)
 	if err == nil && len(id.Namespace) == 0 {
 		err = fmt.Errorf("%s: tables are named namespace.table", name)
 	}
 	if err != nil {
-		return usageError{err}
+		err = usageError{err}
 	}
-	return nil
+	return id, err
 }
 
 func (e *env) explainMissing(err error) error {

@@ -62,7 +62,7 @@ func (in *ingestion) rowFiles(ctx context.Context, name string, files []string) 
 	if name == "" {
 		return usagef("ingest: give the table, namespace.table, before the file: only Debezium events name their own (--format debezium)")
 	}
-	if err := checkName(name); err != nil {
+	if _, err := checkName(name); err != nil {
 		return err
 	}
 	if in.schemaChanges != "" {

@@ -49,10 +49,7 @@ cannot be renamed safely; frazil register gives the table a second name there.`,
 
 func twoNames(args []string) (from, to catalog.Identifier, err error) {
 	for i, id := range []*catalog.Identifier{&from, &to} {
-		if err := checkName(args[i]); err != nil {
-			return from, to, err
-		}
-		if *id, err = catalog.ParseIdentifier(args[i]); err != nil {
+		if *id, err = checkName(args[i]); err != nil {
 			return from, to, err
 		}
 	}
@@ -72,10 +69,7 @@ orphans on neither while both are there.`,
 	},
 	setup: func(e *env, _ *pflag.FlagSet) func(context.Context, []string) error {
 		return func(ctx context.Context, args []string) error {
-			if err := checkName(args[0]); err != nil {
-				return err
-			}
-			id, err := catalog.ParseIdentifier(args[0])
+			id, err := checkName(args[0])
 			if err != nil {
 				return err
 			}

@@ -53,13 +53,9 @@ func requireTest(t *testing.T, where, cell string) {
 		t.Errorf("%s: %q is not of the form `package` TestName", where, cell)
 		return
 	}
-	files, _ := filepath.Glob(filepath.Join(testenv.Root(), m[1], "*_test.go"))
-	for _, f := range files {
-		if src, err := os.ReadFile(f); err == nil && strings.Contains(string(src), "\nfunc "+m[2]+"(t *testing.T) {") {
-			return
-		}
+	if err := testenv.HasTest(m[1], m[2]); err != nil {
+		t.Errorf("%s: %v", where, err)
 	}
-	t.Errorf("%s: package %s has no test %s", where, m[1], m[2])
 }
 
 // libraries are the packages whose source may ask for properties.

@@ -40,7 +40,7 @@ func TestListed(t *testing.T) {
 	at := 2 // head and rule
 	for _, p := range promises {
 		for i, e := range p.evidence {
-			if err := testExists(e); err != nil {
+			if err := testenv.HasTest(e.pkg, e.test); err != nil {
 				t.Errorf("%s: %v", p.text, err)
 			}
 			if at >= len(lines) || !strings.HasPrefix(lines[at], row(p, i)) || strings.HasSuffix(lines[at], "|  |") {
@@ -92,23 +92,6 @@ func section(t *testing.T, text string) string {
 		t.Fatalf("README.md lacks the marks %q and %q", begin, end)
 	}
 	return table
-}
-
-func testExists(e evidence) error {
-	files, err := filepath.Glob(filepath.Join(testenv.Root(), e.pkg, "*_test.go"))
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		src, err := os.ReadFile(f)
-		if err != nil {
-			return err
-		}
-		if strings.Contains(string(src), "\nfunc "+e.test+"(t *testing.T) {") {
-			return nil
-		}
-	}
-	return fmt.Errorf("package %s has no test %s", e.pkg, e.test)
 }
 
 // A figure line is one of a test's log with key=number in it.

@@ -5,9 +5,11 @@
 package testenv
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -71,4 +73,23 @@ func Spark(t testing.TB) string {
 		t.Fatalf("FRAZIL_SPARK: %v: run make spark", err)
 	}
 	return home
+}
+
+// HasTest reports, as an error, that a package of the checkout has no such test;
+// pages that name tests are kept true by it.
+func HasTest(pkg, name string) error {
+	files, err := filepath.Glob(filepath.Join(Root(), pkg, "*_test.go"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		src, err := os.ReadFile(f)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(src), "\nfunc "+name+"(") {
+			return nil
+		}
+	}
+	return fmt.Errorf("package %s has no test %s", pkg, name)
 }
