@@ -44,8 +44,19 @@ func class(size int) (c, capacity int) {
 	return bits.Len(uint(capacity-1)) - 1, capacity
 }
 
-// Allocate returns a buffer whose content is arbitrary.
+// Allocate returns a buffer whose content is arbitrary; with the race detector it
+// is never zero, so that whoever relies on that is found out.
 func (r *recycler) Allocate(size int) []byte {
+	b := r.allocate(size)
+	if dirtyMemory {
+		for i := range b {
+			b[i] = 0xa5
+		}
+	}
+	return b
+}
+
+func (r *recycler) allocate(size int) []byte {
 	c, capacity := class(size)
 	if c < 0 {
 		return make([]byte, size)
