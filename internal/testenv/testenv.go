@@ -48,11 +48,7 @@ func Python(t testing.TB) string {
 	t.Helper()
 	py := os.Getenv("FRAZIL_PYTHON")
 	if py == "" {
-		const what = "SKIPPED-JUDGES: FRAZIL_PYTHON is not set: run make test, which installs the engines that judge our tables"
-		if os.Getenv("CI") != "" {
-			t.Fatal(what)
-		}
-		t.Skip(what)
+		Missing(t, "SKIPPED-JUDGES: FRAZIL_PYTHON is not set: run make test, which installs the engines that judge our tables")
 	}
 	return py
 }
@@ -63,16 +59,21 @@ func Spark(t testing.TB) string {
 	t.Helper()
 	home := os.Getenv("FRAZIL_SPARK")
 	if home == "" {
-		const what = "SKIPPED-SPARK: FRAZIL_SPARK is not set: run make spark, which installs Apache Spark and runs this test"
-		if os.Getenv("CI") != "" {
-			t.Fatal(what)
-		}
-		t.Skip(what)
+		Missing(t, "SKIPPED-SPARK: FRAZIL_SPARK is not set: run make spark, which installs Apache Spark and runs this test")
 	}
 	if _, err := os.Stat(filepath.Join(home, "classes", "Judge.class")); err != nil {
 		t.Fatalf("FRAZIL_SPARK: %v: run make spark", err)
 	}
 	return home
+}
+
+// Missing skips a test that lacks what it says, loudly, and fails it under CI.
+func Missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }
 
 // HasTest reports, as an error, that a package of the checkout has no such test;
