@@ -14,7 +14,8 @@ SPARKED := $(SPARK)/.installed-$(shell cat internal/e2e/spark/pom.xml internal/e
 # Without a JDK and Maven the Spark suite is left out and says so; CI must have them.
 HAVE_SPARK := $(if $(CI),yes,$(shell command -v javac >/dev/null && command -v mvn >/dev/null && echo yes))
 
-.PHONY: guarantees demo build test unit lint race judges sparked spark mutants bench report clean
+.PHONY: demo build test unit lint race judges sparked spark guarantees mutants \
+        faults explore kill soak fuzz bench report clean
 
 demo: build
 	bin/frazil demo
@@ -84,7 +85,6 @@ mutants:
 TORTURE := $(GO) test ./internal/torture -count=1 -timeout 0 -v -run
 
 # faults: every fault, and pairs of faults; histories of eight processes.
-.PHONY: guarantees faults explore kill
 faults:
 	$(TORTURE) TestEveryFault -full -pairs 2000
 	$(TORTURE) TestHistories -history.seeds 200
@@ -101,7 +101,6 @@ kill:
 	$(GO) test ./internal/e2e -count=1 -timeout 0 -v -run TestKill -kill.cycles 1000
 
 # soak: 50 commits a second beside readers and compaction.
-.PHONY: guarantees soak
 SOAK ?= 1h
 soak:
 	$(TORTURE) TestSoak -soak.time $(SOAK)
@@ -109,7 +108,6 @@ soak:
 
 # fuzz: each fuzz target for FUZZTIME under a memory cap, then files changed at
 # random and every byte of small tables.
-.PHONY: guarantees fuzz
 FUZZTIME ?= 1h
 MUTANTS  ?= 700000
 fuzz:
