@@ -118,12 +118,7 @@ func look(ctx context.Context, store objstore.Store) (rows map[int64]string, mis
 	if err != nil {
 		return nil, false, err
 	}
-	for _, f := range rep.Findings {
-		if f.Severity == fsck.Error {
-			return rows, false, errors.New(f.String())
-		}
-	}
-	return rows, false, nil
+	return rows, false, rep.Err()
 }
 
 // TestPowerLoss (N2): the power fails at every change of the file system, with

@@ -8,6 +8,7 @@ package fsck
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,6 +76,21 @@ type Report struct {
 	Snapshots, Manifests, DataFiles, DeleteFiles int
 	// Rows and Values were read, with Deep.
 	Rows, Values int64
+}
+
+// Err returns the errors among the findings as one; warnings are none. It is nil
+// for a sound table.
+func (r *Report) Err() error {
+	if r.Errors == 0 {
+		return nil
+	}
+	lines := []string{fmt.Sprintf("fsck: errors=%d", r.Errors)}
+	for _, f := range r.Findings {
+		if f.Severity == Error {
+			lines = append(lines, f.String())
+		}
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // Check checks a table. The error is that of ctx; all else is a finding.

@@ -85,6 +85,15 @@ func (w *world) check(deep bool) *fsck.Report {
 	w.t.Helper()
 	r, err := fsck.Check(w.ctx, fsck.Source{Store: w.store, Metadata: w.m}, &fsck.Options{Deep: deep})
 	w.must(err)
+	told := r.Err()
+	if (told != nil) != (r.Errors > 0) {
+		w.t.Errorf("errors=%d, told as %v", r.Errors, told)
+	}
+	for _, f := range r.Findings {
+		if (told != nil && strings.Contains(told.Error(), f.String())) != (f.Severity == fsck.Error) {
+			w.t.Errorf("%s: told as %v", f, told)
+		}
+	}
 	return r
 }
 
