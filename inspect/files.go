@@ -105,19 +105,28 @@ func number(n int64) any {
 	return n
 }
 
-// read yields a row for every entry of manifests.
-func (v *view) read(ctx context.Context, all bool, o only, deleted bool, row func(*manifest.Entry) schema.Row) iter.Seq2[schema.Row, error] {
+// read yields a row for every entry of the manifests of the kinds that opts has,
+// each manifest once.
+func (v *view) read(ctx context.Context, opts snapshot.LiveOptions, deleted bool, row func(*manifest.Entry) schema.Row) iter.Seq2[schema.Row, error] {
 	return func(yield func(schema.Row, error) bool) {
-		files, err := v.reachable(ctx, all, o)
-		if err != nil {
-			yield(nil, err)
-			return
+		var files []*manifest.File
+		seen := make(map[string]bool)
+		for m, err := range v.manifests(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			unwanted := m.Kind == manifest.Data && opts.NoData || m.Kind == manifest.Deletes && opts.NoDeletes
+			if !unwanted && !seen[m.Path] {
+				seen[m.Path] = true
+				files = append(files, m.File)
+			}
 		}
-		opts := &snapshot.LiveOptions{Cache: v.src.Cache}
+		opts.Cache = v.src.Cache
 		if v.stats {
 			opts.Stats = manifest.StatsAll
 		}
-		for e, err := range snapshot.Entries(ctx, v.src.Store, v.src.Metadata, files, deleted, opts) {
+		for e, err := range snapshot.Entries(ctx, v.src.Store, v.src.Metadata, files, deleted, &opts) {
 			if err != nil {
 				yield(nil, err)
 				return
@@ -129,22 +138,12 @@ func (v *view) read(ctx context.Context, all bool, o only, deleted bool, row fun
 	}
 }
 
-func liveFiles(o only) func(context.Context, *view) iter.Seq2[schema.Row, error] {
+func files(kinds snapshot.LiveOptions) func(context.Context, *view) iter.Seq2[schema.Row, error] {
 	return func(ctx context.Context, v *view) iter.Seq2[schema.Row, error] {
-		return v.read(ctx, false, o, false, v.fileRow)
-	}
-}
-
-func allFiles(o only) func(context.Context, *view) iter.Seq2[schema.Row, error] {
-	return func(ctx context.Context, v *view) iter.Seq2[schema.Row, error] {
-		return v.read(ctx, true, o, false, v.fileRow)
+		return v.read(ctx, kinds, false, v.fileRow)
 	}
 }
 
 func entries(ctx context.Context, v *view) iter.Seq2[schema.Row, error] {
-	return v.read(ctx, false, only{}, true, v.entryRow)
-}
-
-func allEntries(ctx context.Context, v *view) iter.Seq2[schema.Row, error] {
-	return v.read(ctx, true, only{}, true, v.entryRow)
+	return v.read(ctx, snapshot.LiveOptions{}, true, v.entryRow)
 }

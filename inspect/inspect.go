@@ -20,6 +20,7 @@ import (
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/scan"
 	"github.com/frazildb/frazil/schema"
+	"github.com/frazildb/frazil/snapshot"
 )
 
 // ErrNoTable: there is no metadata table of that name.
@@ -55,17 +56,17 @@ type definition struct {
 }
 
 func definitions() []definition {
-	data, del := only{deletes: true}, only{data: true}
+	type kinds = snapshot.LiveOptions
 	return []definition{
-		{"all_data_files", "live data files of every snapshot", true, fileFields, allFiles(data)},
-		{"all_delete_files", "live delete files of every snapshot", true, fileFields, allFiles(del)},
-		{"all_entries", "manifest entries of every snapshot", true, entryFields, allEntries},
-		{"all_files", "live files of every snapshot", true, fileFields, allFiles(only{})},
-		{"all_manifests", "manifests of every snapshot, once for each", true, allManifestFields, allManifests},
-		{"data_files", "live data files", false, fileFields, liveFiles(data)},
-		{"delete_files", "live delete files and deletion vectors", false, fileFields, liveFiles(del)},
+		{"all_data_files", "live data files of every snapshot", true, fileFields, files(kinds{NoDeletes: true})},
+		{"all_delete_files", "live delete files of every snapshot", true, fileFields, files(kinds{NoData: true})},
+		{"all_entries", "manifest entries of every snapshot", true, entryFields, entries},
+		{"all_files", "live files of every snapshot", true, fileFields, files(kinds{})},
+		{"all_manifests", "manifests of every snapshot, once for each", true, manifestFields, manifests},
+		{"data_files", "live data files", false, fileFields, files(kinds{NoDeletes: true})},
+		{"delete_files", "live delete files and deletion vectors", false, fileFields, files(kinds{NoData: true})},
 		{"entries", "manifest entries, those of removed files too", false, entryFields, entries},
-		{"files", "live files", false, fileFields, liveFiles(only{})},
+		{"files", "live files", false, fileFields, files(kinds{})},
 		{"history", "when which snapshot became current", true, historyFields, history},
 		{"manifests", "manifests", false, manifestFields, manifests},
 		{"metadata_log_entries", "earlier metadata files and the current one", true, metadataLogFields, metadataLog},
@@ -86,13 +87,11 @@ func Names() (names []string, about map[string]string) {
 	return names, about
 }
 
-// only leaves kinds of manifests out.
-type only struct{ data, deletes bool }
-
 // view is a metadata table being read.
 type view struct {
 	src      scan.Source
 	snap     *metadata.Snapshot // nil for an empty table
+	all      bool               // of every snapshot, not of that one
 	location string
 	ids      int
 	parts    []schema.Field // of the unified partition tuple, with its own ids
@@ -131,7 +130,7 @@ func newTable(src scan.Source, name string, opts *Options) (*Table, error) {
 		names, _ := Names()
 		return nil, fmt.Errorf("%s: %w; there are %s", name, ErrNoTable, strings.Join(names, ", "))
 	}
-	t := &Table{def: all[i], view: view{src: src, location: opts.MetadataLocation}, limit: opts.Limit}
+	t := &Table{def: all[i], view: view{src: src, all: all[i].wholeTable, location: opts.MetadataLocation}, limit: opts.Limit}
 	if t.def.wholeTable && (opts.SnapshotID != nil || !opts.AsOf.IsZero() || opts.Ref != "") {
 		return nil, fmt.Errorf("%s is about the whole table: it takes no snapshot, time or ref", name)
 	}
@@ -198,39 +197,19 @@ func wantsStats(f schema.Field) bool {
 	return false
 }
 
-// project returns the schema of chosen columns, top-level ones in the order they
-// are first named.
+// project returns the schema of chosen columns.
 func project(base *schema.Schema, columns []string, fold bool) (*schema.Schema, error) {
-	var names []string
-	var order []int
-	for _, name := range columns {
-		f, ok := base.FieldByName(name)
-		if fold {
-			var err error
-			if f, err = base.FieldByNameFold(name); err != nil {
+	if fold {
+		columns = slices.Clone(columns)
+		for i, name := range columns {
+			f, err := base.FieldByNameFold(name)
+			if err != nil {
 				return nil, err
 			}
-		} else if !ok {
-			return nil, base.UnknownColumn(name)
-		}
-		names = append(names, base.Path(f.ID))
-		root := f.ID
-		for p := base.ParentID(root); p != 0; p = base.ParentID(root) {
-			root = p
-		}
-		if !slices.Contains(order, root) {
-			order = append(order, root)
+			columns[i] = base.Path(f.ID)
 		}
 	}
-	sel, err := base.Select(names)
-	if err != nil {
-		return nil, err
-	}
-	fields := make([]schema.Field, len(order))
-	for _, f := range sel.Fields {
-		fields[slices.Index(order, f.ID)] = f
-	}
-	return schema.New(0, fields, nil)
+	return base.Select(columns)
 }
 
 // pathTo returns the indexes that lead through structs to a field.

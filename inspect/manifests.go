@@ -5,12 +5,13 @@ import (
 	"iter"
 
 	"github.com/frazildb/frazil/manifest"
+	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/schema"
 	"github.com/frazildb/frazil/snapshot"
 )
 
 func manifestFields(v *view) []schema.Field {
-	return []schema.Field{
+	fields := []schema.Field{
 		v.field("content", schema.Int), v.field("path", schema.String), v.field("length", schema.Long),
 		v.field("partition_spec_id", schema.Int), v.field("added_snapshot_id", schema.Long),
 		v.field("added_data_files_count", schema.Int), v.field("existing_data_files_count", schema.Int), v.field("deleted_data_files_count", schema.Int),
@@ -19,13 +20,13 @@ func manifestFields(v *view) []schema.Field {
 			v.field("contains_null", schema.Boolean), v.field("contains_nan", schema.Boolean),
 			v.field("lower_bound", schema.String), v.field("upper_bound", schema.String)))),
 	}
+	if v.all {
+		fields = append(fields, v.field("reference_snapshot_id", schema.Long), v.field("key_metadata", schema.Binary))
+	}
+	return fields
 }
 
-func allManifestFields(v *view) []schema.Field {
-	return append(manifestFields(v), v.field("reference_snapshot_id", schema.Long), v.field("key_metadata", schema.Binary))
-}
-
-func (v *view) manifestRow(f *manifest.File) schema.Row {
+func (v *view) manifestRow(f listed) schema.Row {
 	counts := []any{unknownCount(f.AddedFiles), unknownCount(f.ExistingFiles), unknownCount(f.DeletedFiles)}
 	none := []any{int32(0), int32(0), int32(0)}
 	row := schema.Row{int32(f.Kind), f.Path, f.Length, int32(f.SpecID), f.AddedSnapshotID}
@@ -34,7 +35,15 @@ func (v *view) manifestRow(f *manifest.File) schema.Row {
 	} else {
 		row = append(append(row, none...), counts...)
 	}
-	return append(row, v.summaries(f))
+	row = append(row, v.summaries(f.File))
+	if !v.all {
+		return row
+	}
+	var key any
+	if f.KeyMetadata != nil {
+		key = f.KeyMetadata
+	}
+	return append(row, f.by.ID, key)
 }
 
 // unknownCount is null for the counts that lists of v1 tables may lack.
@@ -75,12 +84,11 @@ func (v *view) summaries(f *manifest.File) any {
 
 func manifests(ctx context.Context, v *view) iter.Seq2[schema.Row, error] {
 	return func(yield func(schema.Row, error) bool) {
-		files, err := snapshot.Manifests(ctx, v.src.Store, v.src.Metadata, v.snap, v.src.Cache)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for _, f := range files {
+		for f, err := range v.manifests(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
 			if !yield(v.manifestRow(f), nil) {
 				return
 			}
@@ -88,48 +96,33 @@ func manifests(ctx context.Context, v *view) iter.Seq2[schema.Row, error] {
 	}
 }
 
-func allManifests(ctx context.Context, v *view) iter.Seq2[schema.Row, error] {
-	return func(yield func(schema.Row, error) bool) {
+// listed is a manifest with a snapshot that has it.
+type listed struct {
+	*manifest.File
+	by *metadata.Snapshot
+}
+
+// manifests yields the manifests of the snapshot, or of all, once for each.
+func (v *view) manifests(ctx context.Context) iter.Seq2[listed, error] {
+	snaps := []*metadata.Snapshot{v.snap}
+	if v.all {
+		snaps = nil
 		for i := range v.src.Metadata.Snapshots {
-			s := &v.src.Metadata.Snapshots[i]
+			snaps = append(snaps, &v.src.Metadata.Snapshots[i])
+		}
+	}
+	return func(yield func(listed, error) bool) {
+		for _, s := range snaps {
 			files, err := snapshot.Manifests(ctx, v.src.Store, v.src.Metadata, s, v.src.Cache)
 			if err != nil {
-				yield(nil, err)
+				yield(listed{}, err)
 				return
 			}
 			for _, f := range files {
-				var key any
-				if f.KeyMetadata != nil {
-					key = f.KeyMetadata
-				}
-				if !yield(append(v.manifestRow(f), s.ID, key), nil) {
+				if !yield(listed{f, s}, nil) {
 					return
 				}
 			}
 		}
 	}
-}
-
-// reachable returns the manifests of the snapshot, or of all, each once.
-func (v *view) reachable(ctx context.Context, all bool, o only) ([]*manifest.File, error) {
-	var out []*manifest.File
-	seen := make(map[string]bool)
-	for i := range v.src.Metadata.Snapshots {
-		s := &v.src.Metadata.Snapshots[i]
-		if !all && (v.snap == nil || s.ID != v.snap.ID) {
-			continue
-		}
-		files, err := snapshot.Manifests(ctx, v.src.Store, v.src.Metadata, s, v.src.Cache)
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range files {
-			skip := f.Kind == manifest.Data && o.data || f.Kind == manifest.Deletes && o.deletes
-			if !skip && !seen[f.Path] {
-				seen[f.Path] = true
-				out = append(out, f)
-			}
-		}
-	}
-	return out, nil
 }
