@@ -25,7 +25,8 @@ file is read too: rows, null counts, bounds, partitions and checksums.
 With --source the rows are compared with those the table came from: another table,
 by name or location, or a dump of the source table as CSV (an empty cell is null)
 or JSON lines. A row of the source that the table lacks is printed with a minus, one
-that only the table has with a plus, 20 at most; any is exit code 1.
+that only the table has with a plus, 20 at most; any is exit code 1. The rows of a
+table with errors are not compared.
 
 Prints a line for each finding. Warnings cost space or time only; errors make
 the exit code 1.`,
@@ -39,7 +40,9 @@ the exit code 1.`,
 				return err
 			}
 			defer done()
-			r, err := fsck.Check(ctx, fsck.Source{Store: src.Store, Metadata: src.Metadata}, &fsck.Options{Deep: *deep})
+			p := e.progress("verify", "files")
+			r, err := fsck.Check(ctx, fsck.Source{Store: src.Store, Metadata: src.Metadata}, &fsck.Options{Deep: *deep, Progress: p.items.Store})
+			p.end()
 			if err != nil {
 				return err
 			}

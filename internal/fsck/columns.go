@@ -1,6 +1,9 @@
 package fsck
 
 import (
+	"bytes"
+	"strings"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
@@ -105,9 +108,9 @@ rows:
 func keep(v any) any {
 	switch x := v.(type) {
 	case []byte:
-		return append([]byte{}, x...)
+		return bytes.Clone(x)
 	case string:
-		return string([]byte(x))
+		return strings.Clone(x)
 	}
 	return v
 }

@@ -48,6 +48,7 @@ func (c *checker) files(ctx context.Context) {
 		g.Go(func() error {
 			if ctx.Err() == nil {
 				f()
+				c.looked()
 			}
 			return nil
 		})

@@ -39,7 +39,8 @@ type Options struct {
 	// Schemas, when not nil, is shared by many checks, to save time.
 	Schemas *manifest.Schemas
 	// Progress, when not nil, is told from one goroutine at a time how many files
-	// were looked at.
+	// were looked at; with Deep those of data and deletes count again when they are
+	// read.
 	Progress func(files int64)
 }
 

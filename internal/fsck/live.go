@@ -1,6 +1,7 @@
 package fsck
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"strconv"
@@ -159,10 +160,7 @@ func (c *checker) rowIDs(l *live) {
 		with = append(with, e)
 	}
 	slices.SortFunc(with, func(a, b *manifestEntry) int {
-		if *a.File.FirstRowID != *b.File.FirstRowID {
-			return int(min(max(*a.File.FirstRowID-*b.File.FirstRowID, -1), 1))
-		}
-		return strings.Compare(a.File.Path, b.File.Path)
+		return cmp.Or(cmp.Compare(*a.File.FirstRowID, *b.File.FirstRowID), strings.Compare(a.File.Path, b.File.Path))
 	})
 	end, before := int64(0), ""
 	for _, e := range with {
@@ -170,8 +168,8 @@ func (c *checker) rowIDs(l *live) {
 		if first < end && rows > 0 {
 			c.fail("row-id", e.File.Path, "has row ids from %d, those of %s end at %d", first, before, end)
 		}
-		if first+rows > end {
-			end, before = first+rows, e.File.Path
+		if after := rowsEnd(first, rows); after > end {
+			end, before = after, e.File.Path
 		}
 	}
 	if end > c.t.NextRowID {

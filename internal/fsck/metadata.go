@@ -1,9 +1,11 @@
 package fsck
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/frazildb/frazil/internal/puffin"
@@ -26,15 +28,20 @@ func (c *checker) metadata() {
 	c.lineage()
 }
 
+// once notes the id of a member of the metadata, which must not have come before.
+func once[ID comparable](c *checker, seen map[ID]bool, id ID, rule, at string) {
+	if seen[id] {
+		c.fail(rule, at, "the id occurs twice")
+	}
+	seen[id] = true
+}
+
 func (c *checker) schemas() {
 	t := c.t
 	ids := make(map[int]bool)
 	for _, s := range t.Schemas {
 		at := fmt.Sprintf("schema %d", s.ID)
-		if ids[s.ID] {
-			c.fail("schema", at, "the id occurs twice")
-		}
-		ids[s.ID] = true
+		once(c, ids, s.ID, "schema", at)
 		if h := s.HighestFieldID(); h > t.LastColumnID {
 			c.fail("schema", at, "field id %d is above last-column-id %d", h, t.LastColumnID)
 		}
@@ -52,10 +59,7 @@ func (c *checker) specs() {
 	ids := make(map[int]bool)
 	for _, s := range t.Specs {
 		at := fmt.Sprintf("partition spec %d", s.ID)
-		if ids[s.ID] {
-			c.fail("spec", at, "the id occurs twice")
-		}
-		ids[s.ID] = true
+		once(c, ids, s.ID, "spec", at)
 		if last := s.LastFieldID(); last > t.LastPartitionID {
 			c.fail("spec", at, "field id %d is above last-partition-id %d", last, t.LastPartitionID)
 		}
@@ -70,10 +74,7 @@ func (c *checker) specs() {
 	}
 	orders := make(map[int]bool)
 	for _, o := range t.SortOrders {
-		if orders[o.ID] {
-			c.fail("sort-order", fmt.Sprintf("sort order %d", o.ID), "the id occurs twice")
-		}
-		orders[o.ID] = true
+		once(c, orders, o.ID, "sort-order", fmt.Sprintf("sort order %d", o.ID))
 	}
 	if !orders[t.DefaultSortOrderID] && (t.DefaultSortOrderID != 0 || len(t.SortOrders) > 0) {
 		c.fail("sort-order", "default-sort-order-id", "there is no sort order %d", t.DefaultSortOrderID)
@@ -89,10 +90,7 @@ func (c *checker) history() {
 	sequences := make(map[int64]int64)
 	for i := range t.Snapshots {
 		s := &t.Snapshots[i]
-		if ids[s.ID] {
-			c.fail("snapshot", place(s), "the id occurs twice")
-		}
-		ids[s.ID] = true
+		once(c, ids, s.ID, "snapshot", place(s))
 		if s.SequenceNumber > t.LastSequenceNumber {
 			c.fail("sequence", place(s), "sequence number %d is above last-sequence-number %d", s.SequenceNumber, t.LastSequenceNumber)
 		}
@@ -155,30 +153,33 @@ func (c *checker) refs() {
 
 func (c *checker) logs() {
 	t := c.t
+	times := make([]int64, len(t.SnapshotLog))
 	for i, e := range t.SnapshotLog {
-		if i > 0 && e.TimestampMS < t.SnapshotLog[i-1].TimestampMS-clockTolerance {
-			c.fail("log", "snapshot-log", "entry %d is of %d, before entry %d of %d", i, e.TimestampMS, i-1, t.SnapshotLog[i-1].TimestampMS)
-		}
+		times[i] = e.TimestampMS
 		if t.Snapshot(e.SnapshotID) == nil {
 			c.warn("log", "snapshot-log", "entry %d names snapshot %d, which does not exist", i, e.SnapshotID)
 		}
 	}
-	if n := len(t.SnapshotLog); n > 0 {
-		last := t.SnapshotLog[n-1]
-		if t.CurrentSnapshotID != nil && last.SnapshotID != *t.CurrentSnapshotID {
-			c.fail("log", "snapshot-log", "ends with snapshot %d, the current one is %d", last.SnapshotID, *t.CurrentSnapshotID)
-		}
-		if last.TimestampMS > t.LastUpdatedMS+clockTolerance {
-			c.fail("log", "snapshot-log", "ends at %d, after last-updated-ms %d", last.TimestampMS, t.LastUpdatedMS)
+	c.times("snapshot-log", times)
+	if n := len(t.SnapshotLog); n > 0 && t.CurrentSnapshotID != nil && t.SnapshotLog[n-1].SnapshotID != *t.CurrentSnapshotID {
+		c.fail("log", "snapshot-log", "ends with snapshot %d, the current one is %d", t.SnapshotLog[n-1].SnapshotID, *t.CurrentSnapshotID)
+	}
+	times = times[:0]
+	for _, e := range t.MetadataLog {
+		times = append(times, e.TimestampMS)
+	}
+	c.times("metadata-log", times)
+}
+
+// times checks that a log goes forward, and not beyond the metadata it is in.
+func (c *checker) times(log string, ms []int64) {
+	for i, at := range ms {
+		if i > 0 && at < ms[i-1]-clockTolerance {
+			c.fail("log", log, "entry %d is of %d, before entry %d of %d", i, at, i-1, ms[i-1])
 		}
 	}
-	for i, e := range t.MetadataLog {
-		if i > 0 && e.TimestampMS < t.MetadataLog[i-1].TimestampMS-clockTolerance {
-			c.fail("log", "metadata-log", "entry %d is of %d, before entry %d", i, e.TimestampMS, i-1)
-		}
-	}
-	if n := len(t.MetadataLog); n > 0 && t.MetadataLog[n-1].TimestampMS > t.LastUpdatedMS+clockTolerance {
-		c.fail("log", "metadata-log", "ends at %d, after last-updated-ms %d", t.MetadataLog[n-1].TimestampMS, t.LastUpdatedMS)
+	if n := len(ms); n > 0 && ms[n-1] > c.t.LastUpdatedMS+clockTolerance {
+		c.fail("log", log, "ends at %d, after last-updated-ms %d", ms[n-1], c.t.LastUpdatedMS)
 	}
 }
 
@@ -195,7 +196,7 @@ func (c *checker) lineage() {
 			with = append(with, s)
 		}
 	}
-	slices.SortStableFunc(with, func(a, b *metadata.Snapshot) int { return int(min(max(a.SequenceNumber-b.SequenceNumber, -1), 1)) })
+	slices.SortStableFunc(with, func(a, b *metadata.Snapshot) int { return cmp.Compare(a.SequenceNumber, b.SequenceNumber) })
 	end, before := int64(0), int64(0)
 	for _, s := range with {
 		if *s.FirstRowID < end {
@@ -208,11 +209,17 @@ func (c *checker) lineage() {
 		if rows < 0 || *s.FirstRowID < 0 {
 			c.fail("row-id", place(s), "first-row-id %d, added-rows %d", *s.FirstRowID, rows)
 		}
-		end, before = max(end, *s.FirstRowID+rows), s.ID
+		end, before = max(end, rowsEnd(*s.FirstRowID, rows)), s.ID
 		if end > t.NextRowID {
 			c.fail("row-id", place(s), "row ids to %d, above next-row-id %d", end, t.NextRowID)
 		}
 	}
+}
+
+// rowsEnd is the row id after those of so many rows, the greatest there is where
+// that is too large.
+func rowsEnd(first, rows int64) int64 {
+	return first + min(max(rows, 0), math.MaxInt64-max(first, 0))
 }
 
 // metadataFiles looks at the files that metadata names itself.
@@ -261,7 +268,6 @@ func (c *checker) statisticsFile(ctx context.Context, s *metadata.Statistics) er
 
 // exists checks a file's existence and, if size is not negative, its length.
 func (c *checker) exists(ctx context.Context, rule, uri string, size int64) {
-	defer c.looked()
 	info, err := c.src.Store.Stat(ctx, uri)
 	switch {
 	case err == nil && size >= 0 && info.Size != size:

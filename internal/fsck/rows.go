@@ -19,6 +19,22 @@ func (c *checker) readData(ctx context.Context, d *dataFile) {
 	c.told(ctx, d.entry.File, c.scanData(ctx, d))
 }
 
+// open opens a file and compares its rows with its entry.
+func (c *checker) open(ctx context.Context, f *manifest.DataFile) (datafile.File, error) {
+	o, err := c.src.Store.Open(ctx, f.Path)
+	if err != nil {
+		return nil, err
+	}
+	file, err := datafile.Open(ctx, o, f)
+	if err != nil {
+		return nil, err
+	}
+	if file.NumRows() != f.RecordCount {
+		c.fail("count", f.Path, "has %d rows, the manifest says %d", file.NumRows(), f.RecordCount)
+	}
+	return file, nil
+}
+
 // told turns an error in reading a file into a finding.
 func (c *checker) told(ctx context.Context, f *manifest.DataFile, err error) {
 	switch {
@@ -32,14 +48,7 @@ func (c *checker) told(ctx context.Context, f *manifest.DataFile, err error) {
 
 func (c *checker) scanData(ctx context.Context, d *dataFile) error {
 	f := d.entry.File
-	if err := datafile.Check(f); err != nil {
-		return err
-	}
-	o, err := c.src.Store.Open(ctx, f.Path)
-	if err != nil {
-		return err
-	}
-	file, err := datafile.Open(ctx, o, f)
+	file, err := c.open(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -49,9 +58,6 @@ func (c *checker) scanData(ctx context.Context, d *dataFile) error {
 		if ro.NameMapping, err = schema.ParseNameMapping([]byte(m)); err != nil {
 			return fmt.Errorf("property schema.name-mapping.default: %w", err)
 		}
-	}
-	if file.NumRows() != f.RecordCount {
-		c.fail("count", f.Path, "has %d rows, the manifest says %d", file.NumRows(), f.RecordCount)
 	}
 	cur, err := file.Read(ctx, ro)
 	if err != nil {
@@ -195,19 +201,11 @@ func bare(path string) string {
 
 // deleteRows compares a delete file's rows with its entry.
 func (c *checker) deleteRows(ctx context.Context, f *manifest.DataFile) error {
-	o, err := c.src.Store.Open(ctx, f.Path)
+	file, err := c.open(ctx, f)
 	if err != nil {
 		return err
 	}
-	file, err := datafile.Open(ctx, o, f)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if file.NumRows() != f.RecordCount {
-		c.fail("count", f.Path, "has %d rows, the manifest says %d", file.NumRows(), f.RecordCount)
-	}
-	return nil
+	return file.Close()
 }
 
 func (c *checker) readEquality(ctx context.Context, f *manifest.DataFile) error {
