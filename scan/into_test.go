@@ -13,6 +13,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/scan"
 	"github.com/frazildb/frazil/schema"
@@ -117,7 +118,7 @@ func TestInto(t *testing.T) {
 	ctx := context.Background()
 	src := everyTypeTable(t)
 	var got []record
-	for r, err := range scan.Into[record](ctx, scan.New(src, &scan.Options{Ordered: true, BatchRows: 300})) {
+	for r, err := range scan.Into[record](ctx, scan.New(src, &scan.Options{Ordered: true, BatchRows: 300, Allocator: new(testenv.DirtyMemory)})) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +195,7 @@ func TestIntoConversions(t *testing.T) {
 // first is the first row as a T, and the scan's error.
 func first[T any](src scan.Source) (v T, err error) {
 	n := 0
-	for x, err := range scan.Into[T](context.Background(), scan.New(src, &scan.Options{Ordered: true})) {
+	for x, err := range scan.Into[T](context.Background(), scan.New(src, &scan.Options{Ordered: true, Allocator: new(testenv.DirtyMemory)})) {
 		if err != nil {
 			return v, err
 		}

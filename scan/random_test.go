@@ -9,7 +9,10 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
 	"github.com/frazildb/frazil/expr"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
@@ -99,7 +102,8 @@ func (m *model) compare(where expr.Expr) {
 		o := &scan.Options{
 			Filter: filter, BatchRows: 1 + m.r.IntN(100), Concurrency: 1 + m.r.IntN(3), Ordered: m.r.IntN(2) == 0,
 			TargetTaskBytes: 1 + m.r.Int64N(20_000), MemoryBudget: []int64{0, 4000}[m.r.IntN(2)],
-			Columns: [][]string{nil, {"id"}, {"_pos", "id", "_file"}, {"n.y", "id", "k", "n.x"}, {"v", "p", "id"}}[m.r.IntN(5)],
+			Allocator: []memory.Allocator{nil, new(testenv.DirtyMemory)}[m.r.IntN(2)],
+			Columns:   [][]string{nil, {"id"}, {"_pos", "id", "_file"}, {"n.y", "id", "k", "n.x"}, {"v", "p", "id"}}[m.r.IntN(5)],
 		}
 		var want []*modelRow
 		for _, r := range m.rows {
@@ -246,7 +250,7 @@ func TestRandomChanges(t *testing.T) {
 					state[id] = true
 				}
 				columns := [][]string{{"id", "k"}, {"id", "k", "n.x", "v"}}[m.r.IntN(2)] // without a struct and with
-				cs := scan.Changes(m.source(), &scan.ChangesOptions{From: from, Columns: columns})
+				cs := scan.Changes(m.source(), &scan.ChangesOptions{From: from, Columns: columns, Allocator: new(testenv.DirtyMemory)})
 				for row, err := range cs.Rows(m.ctx) {
 					if err != nil {
 						t.Fatal(err)

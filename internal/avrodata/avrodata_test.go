@@ -15,6 +15,7 @@ import (
 
 	"github.com/frazildb/frazil/internal/avrofile"
 	"github.com/frazildb/frazil/internal/bitmap"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/schema"
 )
@@ -97,7 +98,9 @@ func open(t testing.TB, data []byte) (*File, error) {
 // rows reads all rows of a file; keep, when not nil, selects them by position.
 func rows(f *File, o *ReadOptions, keep func(pos int64) bool) (out []schema.Row, err error) {
 	ctx := context.Background()
-	c, err := f.Read(ctx, o)
+	own := *o
+	own.Allocator = new(testenv.DirtyMemory)
+	c, err := f.Read(ctx, &own)
 	if err != nil {
 		return nil, err
 	}

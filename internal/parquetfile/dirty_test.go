@@ -3,27 +3,9 @@ package parquetfile
 import (
 	"testing"
 
-	"github.com/apache/arrow-go/v18/arrow/memory"
-
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/schema"
 )
-
-// dirty is an allocator whose memory is never zero, as what a recycler returns.
-type dirty struct{ memory.Allocator }
-
-func (d dirty) Allocate(size int) []byte {
-	b := d.Allocator.Allocate(size)
-	for i := range b {
-		b[i] = 0xa5
-	}
-	return b
-}
-
-func (d dirty) Reallocate(size int, b []byte) []byte {
-	n := d.Allocate(size)
-	copy(n, b)
-	return n
-}
 
 // TestDirtyMemory: no column relies on memory being zero, least of all one that the
 // file lacks, which arrow-go makes.
@@ -46,5 +28,5 @@ func TestDirtyMemory(t *testing.T) {
 		fields = append(fields, schema.Field{ID: 10 + i, Name: "n" + string(rune('a'+i)), Type: typ})
 	}
 	want := rowTexts(t, f, &ReadOptions{Fields: fields, BatchRows: 40})
-	checkRows(t, rowTexts(t, f, &ReadOptions{Fields: fields, BatchRows: 40, Allocator: dirty{memory.NewGoAllocator()}}), want...)
+	checkRows(t, rowTexts(t, f, &ReadOptions{Fields: fields, BatchRows: 40, Allocator: new(testenv.DirtyMemory)}), want...)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/frazildb/frazil/expr"
 	"github.com/frazildb/frazil/internal/bitmap"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/schema"
 )
 
@@ -41,6 +42,9 @@ func TestRowRanges(t *testing.T) {
 			}
 			meta = f.Meta()
 			o := &ReadOptions{Fields: s.fields, Rows: randomRanges(rnd, rows), BatchRows: 1 + rnd.IntN(2*rows), Sparse: rnd.IntN(2) == 0}
+			if rnd.IntN(2) == 0 {
+				o.Allocator = new(testenv.DirtyMemory)
+			}
 			if rnd.IntN(3) > 0 {
 				o.Pages = pages
 			}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/frazildb/frazil/internal/bitmap"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/schema"
 )
 
@@ -202,7 +203,7 @@ func checkSelections(t *testing.T, rnd *rand.Rand, f *File, fields []schema.Fiel
 	for _, i := range order {
 		wanted = append(wanted, fields[i])
 	}
-	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	mem := memory.NewCheckedAllocator(new(testenv.DirtyMemory))
 	opts := &ReadOptions{Fields: wanted, BatchRows: 1 + rnd.IntN(2000), Sparse: rnd.IntN(2) == 0, Allocator: mem}
 	if rnd.IntN(2) == 0 {
 		opts.Allocator = nil

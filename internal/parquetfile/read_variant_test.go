@@ -11,6 +11,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/schema"
 )
 
@@ -40,7 +41,7 @@ func TestShreddedVariants(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			c, err := f.Read(context.Background(), &ReadOptions{Fields: fields})
+			c, err := f.Read(context.Background(), &ReadOptions{Fields: fields, Allocator: new(testenv.DirtyMemory)})
 			var got []string
 			if err == nil {
 				defer c.Close()
