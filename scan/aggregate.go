@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
+	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/schema"
 )
@@ -110,19 +111,17 @@ func (a *aggregator) run(ctx context.Context) error {
 			rest = append(rest, f)
 		}
 	}
-	var rows atomic.Int64
-	read := make(map[string]bool)
+	read := make(map[string]bool) // a file may come in parts
 	err := eachPart(ctx, a.v, rest, func(ctx context.Context, x *exec, f *FileTask) error {
 		n, opened, err := a.readFile(ctx, x, f)
-		rows.Add(n)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.out.Rows += n
 		if opened {
-			a.mu.Lock()
 			read[f.Data.File.Path] = true
-			a.mu.Unlock()
 		}
 		return err
 	})
-	a.out.Rows += rows.Load()
 	a.out.FilesRead = int64(len(read))
 	return err
 }
@@ -161,38 +160,53 @@ func exactBounds(f *FileTask, c *schema.Field) (low, high any, exact bool) {
 	if !ok || nulls < 0 || nulls > values {
 		return nil, nil, false
 	}
-	low, high = looseBounds(f, c)
 	if nulls == values {
-		return nil, nil, low == nil && high == nil // bounds of nothing: the counts may be wrong
+		return nil, nil, !hasBounds(df, c) // bounds of nothing: the counts may be wrong
 	}
+	low, high = looseBounds(f, c)
 	switch c.Type.Kind {
 	case schema.KindString, schema.KindBinary, schema.KindFixed: // bounds may be shortened
 		return nil, nil, false
-	case schema.KindFloat, schema.KindDouble:
-		if nans, ok := df.NaNCounts.Get(c.ID); !ok || nans != 0 {
-			return nil, nil, false
-		}
 	}
-	if low == nil || high == nil || schema.Compare(c.Type, low, high) > 0 {
-		return nil, nil, false
-	}
-	return low, high, true
+	return low, high, low != nil && !mayHaveNaN(df, c)
 }
 
 // looseBounds returns bounds that all values but NaN lie between, nil where the
-// manifest has none.
+// manifest has no such pair: as for filters, bounds that contradict each other are
+// none.
 func looseBounds(f *FileTask, c *schema.Field) (low, high any) {
-	if raw, ok := f.Data.File.Lower.Get(c.ID); ok {
-		if v, err := schema.DecodeBound(c.Type, raw); err == nil {
-			low = v
-		}
-	}
-	if raw, ok := f.Data.File.Upper.Get(c.ID); ok {
-		if v, err := schema.DecodeBound(c.Type, raw); err == nil {
-			high = v
-		}
+	low, high = boundOf(c, f.Data.File.Lower), boundOf(c, f.Data.File.Upper)
+	if low == nil || high == nil || schema.Compare(c.Type, low, high) > 0 {
+		return nil, nil
 	}
 	return low, high
+}
+
+// boundOf decodes a column's bound, nil for none or one that makes no sense.
+func boundOf(c *schema.Field, bounds manifest.Bounds) any {
+	raw, ok := bounds.Get(c.ID)
+	if !ok {
+		return nil
+	}
+	v, err := schema.DecodeBound(c.Type, raw)
+	if err != nil {
+		return nil
+	}
+	return v
+}
+
+func hasBounds(df *manifest.DataFile, c *schema.Field) bool {
+	_, low := df.Lower.Get(c.ID)
+	_, high := df.Upper.Get(c.ID)
+	return low || high
+}
+
+func mayHaveNaN(df *manifest.DataFile, c *schema.Field) bool {
+	if c.Type.Kind != schema.KindFloat && c.Type.Kind != schema.KindDouble {
+		return false
+	}
+	nans, ok := df.NaNCounts.Get(c.ID)
+	return !ok || nans != 0
 }
 
 // readFile counts a file's rows, and looks at the columns if they may go beyond
@@ -237,17 +251,10 @@ func (a *aggregator) mayExtend(f *FileTask) bool {
 	for i, c := range a.fields {
 		e := &a.out.Columns[i]
 		df := f.Data.File
-		low, _ := df.Lower.Get(c.ID)
-		high, _ := df.Upper.Get(c.ID)
-		if nulls, ok := df.NullCounts.Get(c.ID); ok && nulls == df.RecordCount && len(low)+len(high) == 0 {
+		if nulls, ok := df.NullCounts.Get(c.ID); ok && nulls == df.RecordCount && !hasBounds(df, c) {
 			continue
 		}
-		if c.Type.Kind == schema.KindFloat || c.Type.Kind == schema.KindDouble {
-			if nans, ok := df.NaNCounts.Get(c.ID); !ok || nans != 0 {
-				return true
-			}
-		}
-		if l, h := looseBounds(f, c); l == nil || h == nil || e.Min == nil || e.order(l, e.Min) < 0 || e.order(h, e.Max) > 0 {
+		if l, h := looseBounds(f, c); l == nil || mayHaveNaN(df, c) || e.Min == nil || e.order(l, e.Min) < 0 || e.order(h, e.Max) > 0 {
 			return true
 		}
 	}
@@ -258,7 +265,7 @@ func (a *aggregator) mayExtend(f *FileTask) bool {
 type PartitionCount struct {
 	SpecID      int
 	Partition   partition.Tuple
-	Rows, Files int64
+	Rows, Files int64 // files with a row of the scan
 }
 
 // CountPartitions counts the rows of every partition, as [Scan.Count] does, in
@@ -272,6 +279,7 @@ func (s *Scan) CountPartitions(ctx context.Context) ([]PartitionCount, error) {
 	var mu sync.Mutex
 	var out []PartitionCount
 	at := make(map[string]int)
+	seen := make(map[string]bool) // files in parts, of which one had a row
 	err := s.countFiles(ctx, func(f *FileTask, n int64) {
 		key := fmt.Sprint(f.Data.File.SpecID)
 		if spec, ok := s.src.Metadata.Spec(f.Data.File.SpecID); ok {
@@ -285,18 +293,17 @@ func (s *Scan) CountPartitions(ctx context.Context) ([]PartitionCount, error) {
 			out = append(out, PartitionCount{SpecID: f.Data.File.SpecID, Partition: f.Data.File.Partition})
 		}
 		out[i].Rows += n
-		out[i].Files++
+		if path := f.Data.File.Path; n > 0 && !seen[path] {
+			out[i].Files++
+			if f.Length != 0 {
+				seen[path] = true
+			}
+		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	kept := out[:0]
-	for _, p := range out {
-		if p.Rows > 0 {
-			kept = append(kept, p)
-		}
-	}
-	return kept, nil
+	return slices.DeleteFunc(out, func(p PartitionCount) bool { return p.Rows == 0 }), nil
 }
 
 // order compares two values, neither of them nil.

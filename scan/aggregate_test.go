@@ -2,11 +2,14 @@ package scan_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/frazildb/frazil/expr"
+	"github.com/frazildb/frazil/internal/parquetfile"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/partition"
@@ -93,6 +96,57 @@ func (m *model) compareAggregates(where expr.Expr, columns []string, at []int) {
 	for _, c := range counts {
 		if want := parts[fmt.Sprint(c.SpecID, c.Partition)]; c.Rows != want {
 			m.t.Fatalf("where %v: %d rows in partition %v, want %d", where, c.Rows, c.Partition, want)
+		}
+	}
+}
+
+// Partitions come in the order of the manifests, however long their files take to
+// read, and a file that is read in parts counts once, if it has a row at all.
+func TestCountPartitionsOfParts(t *testing.T) {
+	s := schema.MustNew(
+		schema.Field{ID: 1, Name: "id", Type: schema.Long, Required: true},
+		schema.Field{ID: 2, Name: "p", Type: schema.Int})
+	b := newBuilder(t, 2, s, partition.Identity("p"))
+	b.opts = parquetfile.WriterOptions{RowGroupRows: 10}
+	file := func(p int32, rows int) *manifest.DataFile {
+		var all []schema.Row
+		for i := range rows {
+			all = append(all, schema.Row{int64(i), p})
+		}
+		return b.data(partition.Tuple{p}, all)
+	}
+	// The manifest says that the first is large: each row group is a part.
+	large := file(3, 100)
+	large.FileSize, large.SplitOffsets = 1<<40, slices.Clone(large.SplitOffsets)
+	for i := range large.SplitOffsets[1:] {
+		large.SplitOffsets[i+1] += int64(i+1) << 30
+	}
+	large.FileSize = large.SplitOffsets[9] + 1<<30
+	b.commit(snapshot.Changes{AddData: []*manifest.DataFile{large, file(2, 5), file(2, 40), file(1, 10), file(0, 3)}})
+	for range 5 {
+		got, err := scan.New(b.source(), &scan.Options{Filter: expr.Ge("id", int64(5)), Concurrency: 4}).CountPartitions(b.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := fmt.Sprint(got); text != "[{0 [3] 95 1} {0 [2] 35 1} {0 [1] 5 1}]" {
+			t.Fatal(text)
+		}
+	}
+}
+
+// Bounds that contradict each other, or are NaN, say nothing of what a file has:
+// it is read.
+func TestAggregateOddBounds(t *testing.T) {
+	s := schema.MustNew(schema.Field{ID: 1, Name: "f", Type: schema.Double})
+	bound := func(v float64) []byte { return binary.LittleEndian.AppendUint64(nil, math.Float64bits(v)) }
+	for _, c := range []struct{ low, high float64 }{{5, 3}, {math.NaN(), 3}, {3, math.NaN()}, {math.NaN(), math.NaN()}} {
+		b := newBuilder(t, 2, s)
+		odd := b.data(nil, []schema.Row{{1.0}, {9.0}})
+		odd.Lower, odd.Upper = manifest.Bounds{{FieldID: 1, Value: bound(c.low)}}, manifest.Bounds{{FieldID: 1, Value: bound(c.high)}}
+		b.commit(snapshot.Changes{AddData: []*manifest.DataFile{odd, b.data(nil, []schema.Row{{2.0}, {7.0}})}})
+		a, err := scan.New(b.source(), nil).Aggregate(b.ctx, "f")
+		if err != nil || a.Columns[0].Min != 1.0 || a.Columns[0].Max != 9.0 || a.FilesRead != 1 {
+			t.Errorf("bounds %v and %v: %+v, %v", c.low, c.high, a, err)
 		}
 	}
 }

@@ -27,8 +27,9 @@ func (s *Scan) Count(ctx context.Context) (int64, error) {
 	return n, err
 }
 
-// countFiles tells each file, or part of one, and its rows; several goroutines
-// call each.
+// countFiles tells each file as planned, in order, with the rows that are known
+// of it without a read, then the rows of those that have to be read, part by part,
+// from several goroutines.
 func (s *Scan) countFiles(ctx context.Context, each func(f *FileTask, n int64)) error {
 	v := *s.view
 	var err error
@@ -41,11 +42,11 @@ func (s *Scan) countFiles(ctx context.Context, each func(f *FileTask, n int64)) 
 		if err != nil {
 			return err
 		}
-		if n, ok := v.rowsKnown(&f); ok {
-			each(&f, n)
-		} else {
-			rest = append(rest, f)
+		n, ok := v.rowsKnown(&f)
+		if !ok {
+			rest, n = append(rest, f), 0
 		}
+		each(&f, n)
 	}
 	return eachPart(ctx, &v, rest, func(ctx context.Context, x *exec, f *FileTask) error {
 		n, ok, err := x.countKnown(ctx, f)
@@ -70,6 +71,7 @@ func eachPart(ctx context.Context, v *view, files []FileTask, do func(ctx contex
 		}
 	}
 	x := newExec(v, parts)
+	x.once = true // only files without equality deletes are counted without a read
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(v.opts.Concurrency)
 	for i := range parts {

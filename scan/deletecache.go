@@ -272,15 +272,7 @@ func (t *equality) integers() (rows, low, high int64) {
 }
 
 func integerBound(f *schema.Field, bounds manifest.Bounds) (int64, bool) {
-	raw, ok := bounds.Get(f.ID)
-	if !ok {
-		return 0, false
-	}
-	v, err := schema.DecodeBound(f.Type, raw)
-	if err != nil {
-		return 0, false
-	}
-	switch v := v.(type) {
+	switch v := boundOf(f, bounds).(type) {
 	case int32:
 		return int64(v), true
 	case int64:
