@@ -144,12 +144,7 @@ const few = 2
 // anyOrder reads files as the options say, in no particular order.
 func (x *exec) anyOrder(ctx context.Context, p *planner, files iter.Seq2[FileTask, error], yield func(arrow.RecordBatch, error) bool) {
 	workers := x.v.opts.Concurrency
-	small, err := p.small(ctx)
-	if err != nil {
-		yield(nil, p.fail(err))
-		return
-	}
-	if small {
+	if p.small {
 		var all []FileTask
 		for f, err := range files {
 			if err != nil {

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/frazildb/frazil/expr"
 	"github.com/frazildb/frazil/manifest"
+	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/scan"
 	"github.com/frazildb/frazil/schema"
@@ -137,6 +139,55 @@ func TestPlans(t *testing.T) {
 	}
 	for range scan.New(src, nil).Tasks(ctx) {
 		break
+	}
+}
+
+// listStore counts how often a manifest list is opened.
+type listStore struct {
+	objstore.Store
+	list  string
+	opens atomic.Int64
+}
+
+func (s *listStore) Open(ctx context.Context, uri string) (objstore.Object, error) {
+	if uri == s.list {
+		s.opens.Add(1)
+	}
+	return s.Store.Open(ctx, uri)
+}
+
+// TestPlanReadsListOnce: whatever a plan is for, the list of manifests is read
+// once, without a cache too.
+func TestPlanReadsListOnce(t *testing.T) {
+	b := releaseTable(t)
+	store := &listStore{Store: b.store, list: b.meta.Current().ManifestList}
+	src := b.source()
+	src.Store = store
+	sc := scan.New(src, nil)
+	for what, use := range map[string]func() error{
+		"plan":  func() error { _, err := sc.Plan(b.ctx); return err },
+		"count": func() error { _, err := sc.Count(b.ctx); return err },
+		"get": func() error {
+			for _, err := range sc.Get(b.ctx, []string{"id"}, []schema.Row{{int64(3)}}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"batches": func() error {
+			for _, err := range sc.Batches(b.ctx) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	} {
+		store.opens.Store(0)
+		if err := use(); err != nil || store.opens.Load() != 1 {
+			t.Errorf("%s: the list was opened %d times, %v", what, store.opens.Load(), err)
+		}
 	}
 }
 

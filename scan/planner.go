@@ -23,6 +23,11 @@ type planner struct {
 	// partitions has a filter for every spec id; nil when none rules anything out.
 	partitions map[int]*expr.PartitionFilter
 	started    bool
+	// cache is the source's or, for this plan alone, a small one: the list of
+	// manifests is looked at more than once.
+	cache *snapshot.Cache
+	// small says that all data files together are few enough to be planned at one go.
+	small bool
 	// index is nil without delete files; equality says that there are equality
 	// deletes among them.
 	index    *snapshot.DeleteIndex
@@ -94,14 +99,28 @@ func (p *planner) fail(err error) error {
 }
 
 func (p *planner) options() *snapshot.LiveOptions {
-	return &snapshot.LiveOptions{Cache: p.v.src.Cache}
+	return &snapshot.LiveOptions{Cache: p.cache}
 }
 
-// start looks at the delete files, once.
+// start looks at the list of manifests and at the delete files, once.
 func (p *planner) start(ctx context.Context) error {
 	if p.started || p.v.snap == nil {
 		return nil
 	}
+	if p.cache = p.v.src.Cache; p.cache == nil {
+		p.cache = snapshot.NewCache(planCacheBytes)
+	}
+	files, err := snapshot.Manifests(ctx, p.v.src.Store, p.v.src.Metadata, p.v.snap, p.cache)
+	if err != nil {
+		return p.fail(err)
+	}
+	entries := 0
+	for _, f := range files {
+		if f.Kind == manifest.Data {
+			entries += max(f.AddedFiles, 0) + max(f.ExistingFiles, 0)
+		}
+	}
+	p.small = entries <= 2*chunkFiles
 	if err := p.readDeletes(ctx); err != nil {
 		return p.fail(err)
 	}
@@ -157,8 +176,12 @@ func (p *planner) keepManifest(f *manifest.File) bool {
 	return keep
 }
 
-// chunkFiles is how many files take shape at a time.
-const chunkFiles = 1024
+const (
+	// chunkFiles is how many files take shape at a time.
+	chunkFiles = 1024
+	// planCacheBytes is the size of a planner's own cache.
+	planCacheBytes = 8 << 20
+)
 
 // chunk is a part of a manifest: entries that its partition does not rule out,
 // nil for those from first on.
@@ -173,12 +196,7 @@ type chunk struct {
 // chunks at once; for small ones goroutines would cost more than they bring.
 func (p *planner) chunks(ctx context.Context) iter.Seq2[*[]FileTask, error] {
 	return func(yield func(*[]FileTask, error) bool) {
-		small, err := p.small(ctx)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		if !small {
+		if !p.small {
 			parallel.Ordered(ctx, runtime.GOMAXPROCS(0), p.dataChunks(ctx), p.choose)(yield)
 			return
 		}
@@ -192,25 +210,6 @@ func (p *planner) chunks(ctx context.Context) iter.Seq2[*[]FileTask, error] {
 			}
 		}
 	}
-}
-
-// small reports whether all data files together are few enough to be planned at
-// one go.
-func (p *planner) small(ctx context.Context) (bool, error) {
-	if p.v.snap == nil {
-		return true, nil
-	}
-	files, err := snapshot.Manifests(ctx, p.v.src.Store, p.v.src.Metadata, p.v.snap, p.v.src.Cache)
-	if err != nil {
-		return false, err
-	}
-	entries := 0
-	for _, f := range files {
-		if f.Kind == manifest.Data {
-			entries += max(f.AddedFiles, 0) + max(f.ExistingFiles, 0)
-		}
-	}
-	return entries <= 2*chunkFiles, nil
 }
 
 // dataChunks yields the entries of data manifests that partitions leave.
