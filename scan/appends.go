@@ -128,11 +128,14 @@ func (s *AppendScan) Batches(ctx context.Context) iter.Seq2[arrow.RecordBatch, e
 func (s *AppendScan) files(ctx context.Context) iter.Seq2[FileTask, error] {
 	return func(yield func(FileTask, error) bool) {
 		src, filter := s.view.src, s.view.filter
-		o := &snapshot.LiveOptions{NoDeletes: true, Cache: src.Cache}
+		p := &planner{v: s.view}
+		p.project()
+		o := &snapshot.LiveOptions{NoDeletes: true, Cache: src.Cache, KeepManifest: p.keepManifest}
 		if filter != nil {
 			if o.StatsFields = filter.FieldIDs(); len(o.StatsFields) > 0 {
 				o.Stats = manifest.StatsAll
 			}
+			o.KeepEntry = func(e *manifest.Entry) bool { return p.keepTuple(e) && filter.MightMatch(fileMetrics{e.File}) }
 		}
 		for _, snap := range s.appends {
 			for e, err := range snapshot.ChangedBy(ctx, src.Store, src.Metadata, snap, o) {
@@ -140,10 +143,7 @@ func (s *AppendScan) files(ctx context.Context) iter.Seq2[FileTask, error] {
 					yield(FileTask{}, fmt.Errorf("appends of snapshot %d: %w", snap.ID, err))
 					return
 				}
-				if e.Status != manifest.StatusAdded || filter != nil && !filter.MightMatch(fileMetrics{e.File}) {
-					continue
-				}
-				if !yield(FileTask{Data: e}, nil) {
+				if e.Status == manifest.StatusAdded && !yield(FileTask{Data: e}, nil) {
 					return
 				}
 			}

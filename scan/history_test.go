@@ -12,7 +12,9 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/compaction"
+	"github.com/frazildb/frazil/expr"
 	"github.com/frazildb/frazil/internal/rowjson"
+	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
@@ -352,6 +354,36 @@ func TestAppends(t *testing.T) {
 	e.must(e.tab.Rollback(e.ctx, a.ID))
 	if _, err := e.tab.Appends(&scan.AppendsOptions{From: &c.ID}).Schema(); !errors.Is(err, scan.ErrExpired) {
 		t.Errorf("from a snapshot rolled back: %v", err)
+	}
+}
+
+// Appends leave out manifests and files whose partitions the filter rules out,
+// without statistics too.
+func TestAppendsPruned(t *testing.T) {
+	b := newBuilder(t, 2, schema.MustNew(
+		schema.Field{ID: 1, Name: "id", Type: schema.Long},
+		schema.Field{ID: 2, Name: "p", Type: schema.Int}), partition.Identity("p"))
+	file := func(p int32) *manifest.DataFile {
+		f := b.data(partition.Tuple{p}, []schema.Row{{int64(p), p}})
+		f.Metrics = manifest.Metrics{}
+		return f
+	}
+	beside := file(3)
+	b.commit(snapshot.Changes{AddData: []*manifest.DataFile{file(1), beside}})
+	b.commit(snapshot.Changes{AddData: []*manifest.DataFile{file(2)}})
+	manifests, err := snapshot.Manifests(b.ctx, b.store, b.meta, b.meta.Current(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newest := manifests[slices.IndexFunc(manifests, func(f *manifest.File) bool { return f.AddedSnapshotID == b.meta.Current().ID })].Path
+	for _, path := range []string{newest, beside.Path} {
+		store := &openCounter{Store: b.store, uri: path}
+		src := b.source()
+		src.Store = store
+		got := bagOf(t, scan.Appends(src, &scan.AppendsOptions{Options: scan.Options{Filter: expr.Eq("p", int32(1))}}))
+		if len(got) != 1 || store.opens.Load() != 0 {
+			t.Errorf("rows %v; %s was opened %d times", got, path, store.opens.Load())
+		}
 	}
 }
 

@@ -142,15 +142,15 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// listStore counts how often a manifest list is opened.
-type listStore struct {
+// openCounter counts how often an object is opened.
+type openCounter struct {
 	objstore.Store
-	list  string
+	uri   string
 	opens atomic.Int64
 }
 
-func (s *listStore) Open(ctx context.Context, uri string) (objstore.Object, error) {
-	if uri == s.list {
+func (s *openCounter) Open(ctx context.Context, uri string) (objstore.Object, error) {
+	if uri == s.uri {
 		s.opens.Add(1)
 	}
 	return s.Store.Open(ctx, uri)
@@ -160,7 +160,7 @@ func (s *listStore) Open(ctx context.Context, uri string) (objstore.Object, erro
 // once, without a cache too.
 func TestPlanReadsListOnce(t *testing.T) {
 	b := releaseTable(t)
-	store := &listStore{Store: b.store, list: b.meta.Current().ManifestList}
+	store := &openCounter{Store: b.store, uri: b.meta.Current().ManifestList}
 	src := b.source()
 	src.Store = store
 	sc := scan.New(src, nil)

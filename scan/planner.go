@@ -121,6 +121,7 @@ func (p *planner) start(ctx context.Context) error {
 		}
 	}
 	p.small = entries <= 2*chunkFiles
+	p.project()
 	if err := p.readDeletes(ctx); err != nil {
 		return p.fail(err)
 	}
@@ -128,17 +129,22 @@ func (p *planner) start(ctx context.Context) error {
 	return nil
 }
 
-// readDeletes builds the index of delete files that may matter.
-func (p *planner) readDeletes(ctx context.Context) error {
-	if p.v.filter != nil {
-		all := make(map[int]*expr.PartitionFilter)
-		for _, spec := range p.v.src.Metadata.Specs {
-			all[spec.ID] = p.v.filter.Project(spec, p.v.base, true)
-			if !all[spec.ID].AlwaysTrue() {
-				p.partitions = all
-			}
+// project finds out what the filter says of partitions.
+func (p *planner) project() {
+	if p.v.filter == nil {
+		return
+	}
+	all := make(map[int]*expr.PartitionFilter)
+	for _, spec := range p.v.src.Metadata.Specs {
+		all[spec.ID] = p.v.filter.Project(spec, p.v.base, true)
+		if !all[spec.ID].AlwaysTrue() {
+			p.partitions = all
 		}
 	}
+}
+
+// readDeletes builds the index of delete files that may matter.
+func (p *planner) readDeletes(ctx context.Context) error {
 	o := p.options()
 	if p.partitions != nil {
 		o.KeepManifest, o.KeepEntry = p.keepManifest, p.keepDelete
@@ -157,11 +163,16 @@ func (p *planner) readDeletes(ctx context.Context) error {
 
 func (p *planner) keepDelete(e *manifest.Entry) bool {
 	p.deleteFiles.Add(1)
-	if pf := p.partitions[e.File.SpecID]; pf != nil && !pf.KeepTuple(e.File.Partition) {
+	if !p.keepTuple(e) {
 		p.deleteFilesPruned.Add(1)
 		return false
 	}
 	return true
+}
+
+func (p *planner) keepTuple(e *manifest.Entry) bool {
+	pf := p.partitions[e.File.SpecID]
+	return pf == nil || pf.KeepTuple(e.File.Partition)
 }
 
 func (p *planner) keepManifest(f *manifest.File) bool {
