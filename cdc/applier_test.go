@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -20,12 +21,14 @@ import (
 // counter is a source of n rows of one table, each a transaction.
 type counter struct {
 	n, at int64
-	shape *cdc.Shape
-	tick  func(at int64)
+	// stream names it, "s/0" by default.
+	stream string
+	shape  *cdc.Shape
+	tick   func(at int64)
 }
 
 func newCounter(n int64, tick func(at int64)) *counter {
-	return &counter{n: n, tick: tick, shape: &cdc.Shape{
+	return &counter{n: n, tick: tick, stream: "s/0", shape: &cdc.Shape{
 		Columns: []cdc.Column{{Name: "id", Type: schema.Long}}, Key: []string{"id"},
 	}}
 }
@@ -39,7 +42,7 @@ func (c *counter) Next(context.Context) (*cdc.Event, error) {
 		c.tick(c.at)
 	}
 	return &cdc.Event{
-		Kind: cdc.KindRow, Table: "s.t", Shape: c.shape, Position: cdc.Position{Stream: "s/0", Offset: c.at}, Rows: c,
+		Kind: cdc.KindRow, Table: "s.t", Shape: c.shape, Position: cdc.Position{Stream: c.stream, Offset: c.at}, Rows: c,
 	}, nil
 }
 
@@ -208,5 +211,59 @@ func other(t *testing.T, cat catalog.Catalog) {
 	}
 	if _, err := w.Commit(t.Context(), nil); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPositionsOfOthers: a commit moves the positions of what was read here only.
+// What others moved since the table was opened does not go back.
+func TestPositionsOfOthers(t *testing.T) {
+	ctx := t.Context()
+	cat := catalog.NewFiles(objstore.NewMemory("mem://others"), nil)
+	run := func(src cdc.Source) {
+		t.Helper()
+		if _, err := cdc.Run(ctx, src, cdc.NewTables(cat, nil), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := func() *table.Table {
+		t.Helper()
+		tab, err := table.Open(ctx, cat, "s.t", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tab
+	}
+	file := func(stream string) { // of which one is kept, the others are folded
+		t.Helper()
+		w, err := open().NewWriter(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		if err := w.Upsert(ctx, schema.Row{int64(1)}); err != nil {
+			t.Fatal(err)
+		}
+		o := &table.CommitOptions{Positions: map[string]string{stream: "7:x"}, Fold: table.Fold{Prefix: "rows:", Keep: 1}}
+		if _, err := w.Commit(ctx, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(newCounter(3, nil))
+	file("rows:a")
+	slow := newCounter(5, func(at int64) {
+		if at == 3 { // it has the table open, and rows of its own
+			run(newCounter(8, nil))
+			file("rows:b")
+		}
+	})
+	slow.stream = "slow/0"
+	run(slow)
+	tab := open()
+	got, err := tab.Positions()
+	if want := map[string]string{"s/0": "8", "slow/0": "5", "rows:b": "7:x"}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("positions %v, want %v: %v", got, want, err)
+	}
+	if known, same, _, err := tab.Folded("rows:", "rows:a", "7:x"); !known || !same || err != nil {
+		t.Errorf("the file that was folded meanwhile: known %v, same %v: %v", known, same, err)
 	}
 }

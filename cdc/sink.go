@@ -84,8 +84,8 @@ type TableSink interface {
 	Truncate(ctx context.Context) error
 	// Buffered returns how much was applied since the last commit.
 	Buffered() (rows, bytes int64)
-	// Commit makes what was applied visible, together with the positions, which
-	// replace those of the commit before.
+	// Commit makes what was applied visible, together with the positions that it
+	// reaches. Those of other streams stay as the table has them by then.
 	Commit(ctx context.Context, positions map[string]string) error
 	// Discard drops what was applied since the last commit.
 	Discard() error

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -199,9 +197,6 @@ func (k *tableSink) Commit(ctx context.Context, positions map[string]string) err
 	if err != nil {
 		return err
 	}
-	maps.DeleteFunc(positions, func(stream, _ string) bool {
-		return strings.HasPrefix(stream, "rows:") // of files of rows: the table has them, or has folded them
-	})
 	last.SetPositions(positions)
 	staged := append(k.staged, last)
 	k.staged, k.rows, k.bytes = nil, 0, 0

@@ -34,7 +34,6 @@ type tableState struct {
 	streams             []streamPos
 	version             string
 	doneVersion         string
-	others              map[string]string
 
 	// awaited is the version that the table was committed under, until the stream
 	// has come to it.
@@ -50,11 +49,14 @@ type step struct {
 	shape *Shape
 }
 
-// streamPos is a position, and the one at the last boundary.
+// streamPos is a position, and the one at the last boundary. moved says that it is
+// of events that came here; else it is as the table had it, and may have gone on
+// there since.
 type streamPos struct {
 	name         string
 	at, done     int64
 	set, doneSet bool
+	moved        bool
 }
 
 func newTableState(name string, sink TableSink, replay bool) *tableState {
@@ -71,12 +73,7 @@ func newTableState(name string, sink TableSink, replay bool) *tableState {
 		switch {
 		case stream == VersionStream:
 			t.version, t.doneVersion, t.awaited = text, text, text
-		case err != nil:
-			if t.others == nil {
-				t.others = make(map[string]string)
-			}
-			t.others[stream] = text
-		default:
+		case err == nil: // others are not of change streams
 			t.streams = append(t.streams, streamPos{name: stream, at: n, done: n, set: true, doneSet: true})
 		}
 	}
@@ -175,7 +172,9 @@ func (t *tableState) complete() {
 		t.doneRows = t.builder.Len()
 	}
 	for i := range t.streams {
-		t.streams[i].done, t.streams[i].doneSet = t.streams[i].at, t.streams[i].set
+		s := &t.streams[i]
+		s.moved = s.moved || s.set && (!s.doneSet || s.at != s.done)
+		s.done, s.doneSet = s.at, s.set
 	}
 	t.doneVersion = t.version
 	t.touched, t.spilled = false, false
@@ -264,12 +263,11 @@ func (t *tableState) settle() {
 	t.doneSteps, t.doneRows = t.doneSteps+1, 0
 }
 
-// positions are those of the last boundary.
+// positions are those of the last boundary, of the streams that were read here.
 func (t *tableState) positions() map[string]string {
-	out := make(map[string]string, len(t.streams)+len(t.others)+1)
-	maps.Copy(out, t.others)
+	out := make(map[string]string, len(t.streams)+1)
 	for _, s := range t.streams {
-		if s.doneSet {
+		if s.doneSet && s.moved {
 			out[s.name] = strconv.FormatInt(s.done, 10)
 		}
 	}

@@ -152,7 +152,10 @@ func (k *memorySink) Commit(_ context.Context, positions map[string]string) erro
 			return err
 		}
 	}
-	s.positions = positions
+	all := make(map[string]string, len(s.positions)+len(positions))
+	maps.Copy(all, s.positions)
+	maps.Copy(all, positions)
+	s.positions = all
 	k.t.Commits++
 	k.todo, k.n = nil, 0
 	return nil
