@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/frazildb/frazil/scan"
@@ -23,36 +23,68 @@ type churn struct {
 	next int64 // row of R6(rows) that the next change takes
 }
 
-func (o *Options) newChurn(ctx context.Context, name string, rows int64, version int, encoding table.Encoding) (*churn, error) {
+// form is the format version of a table and how it writes deletes.
+type form struct {
+	version  int
+	encoding table.Encoding
+}
+
+// The forms that are compared.
+var (
+	vectors   = form{3, table.EncodingPosition}
+	positions = form{2, table.EncodingPosition}
+	equality  = form{2, table.EncodingEquality}
+)
+
+func (o *Options) newChurn(ctx context.Context, name string, rows int64, f form) (*churn, error) {
 	l, err := o.newLake(name)
 	if err != nil {
 		return nil, err
 	}
-	return l.newChurn(ctx, rows, version, encoding)
+	c, err := l.newChurn(ctx, rows, f)
+	if err != nil {
+		l.close()
+	}
+	return c, err
 }
 
-// newChurn makes the table in l, which it closes when it fails.
-func (l *lake) newChurn(ctx context.Context, rows int64, version int, encoding table.Encoding) (*churn, error) {
+// newChurn makes the table in l.
+func (l *lake) newChurn(ctx context.Context, rows int64, f form) (*churn, error) {
 	d := R6(0)
-	t, err := l.create(ctx, d, &table.CreateOptions{Key: []string{"id"}, FormatVersion: version})
+	t, err := l.create(ctx, d, &table.CreateOptions{Key: []string{"id"}, FormatVersion: f.version})
 	if err != nil {
-		l.close()
 		return nil, err
 	}
-	w, err := t.NewWriter(&table.WriterOptions{Encoding: encoding})
+	w, err := t.NewWriter(&table.WriterOptions{Encoding: f.encoding})
 	if err != nil {
-		l.close()
 		return nil, err
 	}
-	c := &churn{l: l, t: t, w: w, rows: rows, next: rows}
 	if err = appendRows(ctx, w, d, 0, rows, nil); err == nil {
 		_, err = w.Commit(ctx, nil)
 	}
 	if err != nil {
-		c.close()
+		_ = w.Close()
 		return nil, err
 	}
-	return c, nil
+	return &churn{l: l, t: t, w: w, rows: rows, next: rows}, nil
+}
+
+// on makes a table for a case, if that is wanted, and reports what run measures
+// with it.
+func (o *Options) on(ctx context.Context, rs []Result, workload, name string, rows int64, f form, run func(c *churn) (Result, error)) ([]Result, error) {
+	if !o.wants(name) {
+		return rs, nil
+	}
+	c, err := o.newChurn(ctx, strings.ToLower(workload), rows, f)
+	if err != nil {
+		return rs, fmt.Errorf("%s: %w", name, err)
+	}
+	defer c.close()
+	r, err := run(c)
+	if err != nil {
+		return rs, fmt.Errorf("%s: %w", name, err)
+	}
+	return o.done(rs, r), nil
 }
 
 func (c *churn) close() {
@@ -93,8 +125,8 @@ func (c *churn) scan(ctx context.Context, workload, name string, want int64, col
 	if err != nil {
 		return Result{}, err
 	}
-	var n int64
-	if err := eachBatch(ctx, t, &scan.Options{Columns: columns}, func(b arrow.RecordBatch) { n += b.NumRows() }); err != nil {
+	n, err := countRows(ctx, t, &scan.Options{Columns: columns})
+	if err != nil {
 		return Result{}, err
 	}
 	r := m.Stop().Result(workload, name, n)
@@ -175,18 +207,13 @@ func (c *churn) undeleted(ctx context.Context, columns []string) (float64, error
 func W4(ctx context.Context, o *Options) ([]Result, error) {
 	var rs []Result
 	for _, v := range []struct {
-		suffix   string
-		version  int
-		encoding table.Encoding
-	}{
-		{"", 3, table.EncodingPosition},
-		{"-v2", 2, table.EncodingPosition},
-		{"-equality", 2, table.EncodingEquality},
-	} {
+		suffix string
+		form   form
+	}{{"", vectors}, {"-v2", positions}, {"-equality", equality}} {
 		if !o.wants("full"+v.suffix) && !o.wants("id"+v.suffix) {
 			continue
 		}
-		c, err := o.newChurn(ctx, "w4", o.rows(100000, 500000), v.version, v.encoding)
+		c, err := o.newChurn(ctx, "w4", o.rows(100000, 500000), v.form)
 		if err != nil {
 			return rs, err
 		}
@@ -243,24 +270,18 @@ func W5(ctx context.Context, o *Options) ([]Result, error) {
 	}
 	for _, commits := range counts {
 		name := fmt.Sprintf("commits-%d", commits)
-		if !o.wants(name) {
-			continue
-		}
-		r, err := o.equalityCommits(ctx, name, commits)
+		var err error
+		rs, err = o.on(ctx, rs, "W5", name, o.rows(200000, 2000000), equality, func(c *churn) (Result, error) {
+			return c.w5(ctx, name, commits)
+		})
 		if err != nil {
-			return rs, fmt.Errorf("%s: %w", name, err)
+			return rs, err
 		}
-		rs = o.done(rs, r)
 	}
 	return rs, nil
 }
 
-func (o *Options) equalityCommits(ctx context.Context, name string, commits int64) (Result, error) {
-	c, err := o.newChurn(ctx, "w5", o.rows(200000, 2000000), 2, table.EncodingEquality)
-	if err != nil {
-		return Result{}, err
-	}
-	defer c.close()
+func (c *churn) w5(ctx context.Context, name string, commits int64) (Result, error) {
 	each := max(1, c.rows/10/commits)
 	for range commits {
 		if err := c.change(ctx, each, table.OpDelete); err != nil {
@@ -278,27 +299,16 @@ func (o *Options) equalityCommits(ctx context.Context, name string, commits int6
 func W7(ctx context.Context, o *Options) ([]Result, error) {
 	var rs []Result
 	for _, v := range []struct {
-		name     string
-		version  int
-		encoding table.Encoding
-	}{
-		{"position", 2, table.EncodingPosition},
-		{"vector", 3, table.EncodingPosition},
-		{"equality", 2, table.EncodingEquality},
-	} {
-		if !o.wants(v.name) {
-			continue
-		}
-		c, err := o.newChurn(ctx, "w7", o.rows(500000, 5000000), v.version, v.encoding)
+		name string
+		form form
+	}{{"position", positions}, {"vector", vectors}, {"equality", equality}} {
+		var err error
+		rs, err = o.on(ctx, rs, "W7", v.name, o.rows(500000, 5000000), v.form, func(c *churn) (Result, error) {
+			return c.w7(ctx, v.name)
+		})
 		if err != nil {
 			return rs, err
 		}
-		r, err := c.w7(ctx, v.name)
-		c.close()
-		if err != nil {
-			return rs, err
-		}
-		rs = o.done(rs, r)
 	}
 	return rs, nil
 }
@@ -314,7 +324,7 @@ func (c *churn) w7(ctx context.Context, name string) (Result, error) {
 // deleted: cold, opening the table for each, and warm, with one scan. Rows are
 // look-ups; nine in ten find a row.
 func W13(ctx context.Context, o *Options) ([]Result, error) {
-	c, err := o.newChurn(ctx, "w13", o.rows(500000, 5000000), 3, table.EncodingPosition)
+	c, err := o.newChurn(ctx, "w13", o.rows(500000, 5000000), vectors)
 	if err != nil {
 		return nil, err
 	}

@@ -35,9 +35,9 @@ const CompactionTable = "bench.R6"
 // of good row groups to be joined. Of w5 the deletes are turned to positions; in
 // w5-rewrite the file is rewritten without the rows.
 func CompactionCases() []CompactionCase {
-	w4 := func(name string, version int, enc table.Encoding) CompactionCase {
-		return CompactionCase{Name: name, Version: version, Live: func(o *Options) int64 { return o.rows(100000, 500000) }, fill: func(ctx context.Context, o *Options, l *lake) error {
-			return l.churned(ctx, o.rows(100000, 500000), version, enc, 10, 5, table.OpUpsert)
+	w4 := func(name string, f form) CompactionCase {
+		return CompactionCase{Name: name, Version: f.version, Live: func(o *Options) int64 { return o.rows(100000, 500000) }, fill: func(ctx context.Context, o *Options, l *lake) error {
+			return l.churned(ctx, o.rows(100000, 500000), f, 10, 5, table.OpUpsert)
 		}}
 	}
 	join := func(name string, version int) CompactionCase {
@@ -51,14 +51,12 @@ func CompactionCases() []CompactionCase {
 		return rows - rows/10/commits*commits
 	}, fill: func(ctx context.Context, o *Options, l *lake) error {
 		rows, commits := sizes(o)
-		return l.churned(ctx, rows, 2, table.EncodingEquality, commits, 10*commits, table.OpDelete)
+		return l.churned(ctx, rows, equality, commits, 10*commits, table.OpDelete)
 	}}
 	rewritten := w5
 	rewritten.Name, rewritten.rewrite = "w5-rewrite", true
 	return []CompactionCase{
-		w4("w4", 3, table.EncodingPosition),
-		w4("w4-v2", 2, table.EncodingPosition),
-		w4("w4-equality", 2, table.EncodingEquality),
+		w4("w4", vectors), w4("w4-v2", positions), w4("w4-equality", equality),
 		w5, rewritten,
 		{Name: "flink", Version: 2, Live: func(o *Options) int64 { return o.rows(100000, 1000000) }, fill: func(ctx context.Context, o *Options, l *lake) error {
 			return l.flink(ctx, o.rows(100000, 1000000), o.rows(100, 300))
@@ -69,8 +67,8 @@ func CompactionCases() []CompactionCase {
 }
 
 // churned is the table of W4 and W5: rows, then commits of a share of them each.
-func (l *lake) churned(ctx context.Context, rows int64, version int, enc table.Encoding, commits, share int64, op table.Op) error {
-	c, err := l.newChurn(ctx, rows, version, enc)
+func (l *lake) churned(ctx context.Context, rows int64, f form, commits, share int64, op table.Op) error {
+	c, err := l.newChurn(ctx, rows, f)
 	if err != nil {
 		return err
 	}
@@ -178,8 +176,8 @@ func (c CompactionCase) run(ctx context.Context, o *Options) (Result, error) {
 	r.Files, r.Bytes = int64(rep.After.DataFiles+rep.After.DeleteFiles), rep.After.Bytes
 	r.Note = fmt.Sprintf("%.2f CPU-s, %d MB/s and core, %d of %d MB copied; %d files before", u.CPU.Seconds(),
 		int64(float64(rep.BytesRead)/u.CPU.Seconds()/1e6), rep.BytesSpliced/1e6, rep.BytesRead/1e6, rep.Before.DataFiles+rep.Before.DeleteFiles)
-	var n int64
-	if err := eachBatch(ctx, t, &scan.Options{Columns: []string{"id"}}, func(b arrow.RecordBatch) { n += b.NumRows() }); err != nil {
+	n, err := countRows(ctx, t, &scan.Options{Columns: []string{"id"}})
+	if err != nil {
 		return r, err
 	}
 	return r, expect(c.Name+": rows afterwards", n, c.Live(o))

@@ -26,22 +26,17 @@ const (
 func W10b(ctx context.Context, o *Options) ([]Result, error) {
 	var rs []Result
 	for _, v := range []struct {
-		name     string
-		version  int
-		encoding table.Encoding
-	}{
-		{"positions-v2", 2, table.EncodingPosition},
-		{"vectors-v3", 3, table.EncodingPosition},
-		{"equality-v2", 2, table.EncodingEquality},
-	} {
+		name string
+		form form
+	}{{"positions-v2", positions}, {"vectors-v3", vectors}, {"equality-v2", equality}} {
 		if !o.wants(v.name) {
 			continue
 		}
-		alone, err := o.beside(ctx, v.version, v.encoding, false)
+		alone, err := o.beside(ctx, v.form, false)
 		if err != nil {
 			return rs, fmt.Errorf("%s alone: %w", v.name, err)
 		}
-		r, err := o.beside(ctx, v.version, v.encoding, true)
+		r, err := o.beside(ctx, v.form, true)
 		if err != nil {
 			return rs, fmt.Errorf("%s: %w", v.name, err)
 		}
@@ -53,59 +48,41 @@ func W10b(ctx context.Context, o *Options) ([]Result, error) {
 	return rs, nil
 }
 
-// beside runs the writer with or without a runner.
-func (o *Options) beside(ctx context.Context, version int, encoding table.Encoding, compact bool) (Result, error) {
-	c, err := o.newChurn(ctx, "w10b", o.rows(200_000, 1_000_000), version, encoding)
+// beside runs the writer with or without a runner. The peak of memory is that
+// while the writer writes.
+func (o *Options) beside(ctx context.Context, f form, compact bool) (Result, error) {
+	c, err := o.newChurn(ctx, "w10b", o.rows(200_000, 1_000_000), f)
 	if err != nil {
 		return Result{}, err
 	}
 	defer c.close()
-	index, err := keyindex.Open(nil)
+	closeIndex, err := c.indexed(f)
 	if err != nil {
 		return Result{}, err
 	}
-	defer index.Close()
-	if err := c.w.Close(); err != nil {
-		return Result{}, err
-	}
-	wo := &table.WriterOptions{Encoding: encoding}
-	if encoding != table.EncodingEquality {
-		wo.KeyIndex = index
-	}
-	if c.w, err = c.t.NewWriter(wo); err != nil {
-		return Result{}, err
-	}
+	defer closeIndex()
 	var stats compaction.RunnerStats
-	var wall, cpu time.Duration
+	var used Usage
 	worst := 0.0
 	commits := o.rows(60, 300)/w10bParts + 1
 	for range w10bParts {
-		var r *compaction.Runner
-		if compact {
-			r = compaction.NewRunner(c.t, nil)
-		}
-		w, u, err := c.offer(ctx, r, commits)
+		u, s, err := c.offer(ctx, compact, commits)
 		if err != nil {
 			return Result{}, err
 		}
-		wall, cpu = wall+w, cpu+u
-		if r != nil {
-			s := r.Stats()
-			stats.Commits, stats.BytesWritten, stats.GivenUp = stats.Commits+s.Commits, stats.BytesWritten+s.BytesWritten, stats.GivenUp+s.GivenUp
-		}
+		used.Seconds, used.CPU, used.PeakRSS = used.Seconds+u.Seconds, used.CPU+u.CPU, max(used.PeakRSS, u.PeakRSS)
+		stats.Commits, stats.BytesWritten, stats.GivenUp = stats.Commits+s.Commits, stats.BytesWritten+s.BytesWritten, stats.GivenUp+s.GivenUp
 		scan, err := c.scan(ctx, "W10b", "", c.rows)
 		if err != nil {
 			return Result{}, err
 		}
 		worst = max(worst, scan.CPUNsPerRow)
 	}
-	res := Result{Workload: "W10b", Rows: commits * w10bParts * w10bCommit, Seconds: wall.Seconds(), Commits: commits * w10bParts}
-	res.CPUNsPerRow = round(float64(cpu.Nanoseconds())/float64(res.Rows), 10)
-	res.RowsPerSecond = round(float64(res.Rows)/wall.Seconds(), 1)
+	res := used.Result("W10b", "", commits*w10bParts*w10bCommit)
+	res.Commits = commits * w10bParts
 	if res.Files, res.Bytes, err = c.l.size(); err != nil {
 		return res, err
 	}
-	res.PeakRSSBytes = StartMeter().Stop().PeakRSS
 	if _, err := compaction.Compact(ctx, c.t, &compaction.Options{DeleteRatio: 1e-9}); err != nil {
 		return res, err
 	}
@@ -118,16 +95,41 @@ func (o *Options) beside(ctx context.Context, version int, encoding table.Encodi
 	return res, nil
 }
 
-// offer makes commits at the writer's rate, or as near as it gets, with r at
-// work meanwhile.
-func (c *churn) offer(ctx context.Context, r *compaction.Runner, commits int64) (wall, cpu time.Duration, err error) {
-	rctx, stop := context.WithCancel(ctx)
-	defer stop()
-	ended := make(chan error, 1)
-	if r == nil {
-		ended <- context.Canceled
-	} else {
+// indexed gives a writer of position deletes a key index; the caller closes it.
+func (c *churn) indexed(f form) (closeIndex func() error, err error) {
+	if f.encoding == table.EncodingEquality {
+		return func() error { return nil }, nil
+	}
+	index, err := keyindex.Open(nil)
+	if err != nil {
+		return nil, err
+	}
+	if err = c.w.Close(); err == nil {
+		c.w, err = c.t.NewWriter(&table.WriterOptions{Encoding: f.encoding, KeyIndex: index})
+	}
+	if err != nil {
+		_ = index.Close()
+	}
+	return index.Close, err
+}
+
+// offer makes commits at the writer's rate, or as near as it gets, beside a
+// runner if compact says so.
+func (c *churn) offer(ctx context.Context, compact bool, commits int64) (used Usage, stats compaction.RunnerStats, err error) {
+	throttle := func(context.Context) error { return nil }
+	if compact {
+		r := compaction.NewRunner(c.t, nil)
+		throttle = r.Throttle
+		rctx, stop := context.WithCancel(ctx)
+		ended := make(chan error, 1)
 		go func() { ended <- r.Run(rctx) }()
+		defer func() {
+			stop()
+			if e := <-ended; err == nil && !errors.Is(e, context.Canceled) {
+				err = fmt.Errorf("the runner ended: %w", e)
+			}
+			stats = r.Stats()
+		}()
 	}
 	m := StartMeter()
 	began := time.Now()
@@ -135,19 +137,12 @@ func (c *churn) offer(ctx context.Context, r *compaction.Runner, commits int64) 
 		if early := time.Until(began.Add(time.Duration(n) * w10bCommit * time.Second / w10bRate)); early > 0 {
 			time.Sleep(early) // the source has no more yet
 		}
-		if r != nil {
-			if err := r.Throttle(ctx); err != nil {
-				return 0, 0, err
-			}
+		if err := throttle(ctx); err != nil {
+			return used, stats, err
 		}
 		if err := c.change(ctx, w10bCommit, table.OpUpsert); err != nil {
-			return 0, 0, err
+			return used, stats, err
 		}
 	}
-	wall = time.Since(began)
-	stop()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		return 0, 0, err
-	}
-	return wall, m.Stop().CPU, nil
+	return m.Stop(), stats, nil
 }

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/frazildb/frazil/scan"
 	"github.com/frazildb/frazil/table"
@@ -15,29 +14,17 @@ import (
 func W11(ctx context.Context, o *Options) ([]Result, error) {
 	var rs []Result
 	for _, v := range []struct {
-		name     string
-		version  int
-		encoding table.Encoding
-		updates  bool
-	}{
-		{"vector", 3, table.EncodingPosition, false},
-		{"vector-updates", 3, table.EncodingPosition, true},
-		{"position", 2, table.EncodingPosition, false},
-		{"equality", 2, table.EncodingEquality, false},
-	} {
-		if !o.wants(v.name) {
-			continue
-		}
-		c, err := o.newChurn(ctx, "w11", o.rows(100000, 500000), v.version, v.encoding)
+		name    string
+		form    form
+		updates bool
+	}{{"vector", vectors, false}, {"vector-updates", vectors, true}, {"position", positions, false}, {"equality", equality, false}} {
+		var err error
+		rs, err = o.on(ctx, rs, "W11", v.name, o.rows(100000, 500000), v.form, func(c *churn) (Result, error) {
+			return c.changes(ctx, v.name, v.updates)
+		})
 		if err != nil {
 			return rs, err
 		}
-		r, err := c.changes(ctx, v.name, v.updates)
-		c.close()
-		if err != nil {
-			return rs, fmt.Errorf("%s: %w", v.name, err)
-		}
-		rs = o.done(rs, r)
 	}
 	return rs, nil
 }
