@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/expr"
@@ -33,40 +33,53 @@ const (
 // taken as they come and not kept. The case 10k-manifests has 10,000 manifests of
 // one file each (small: a tenth). Rows are the data files of the table.
 func W8(ctx context.Context, o *Options) ([]Result, error) {
-	sizes := []struct {
-		name  string
-		files int64
-	}{{"10k", 10000}, {"100k", 100000}, {"200k", 200000}, {"1m", 1000000}}
+	tables := []struct {
+		name            string
+		files, manifest int64
+	}{
+		{"10k-manifests", o.rows(1000, 10000), 1},
+		{"10k", o.rows(10000, 10000), w8Manifest},
+		{"100k", o.rows(100000, 100000), w8Manifest},
+		{"200k", o.rows(200000, 200000), w8Manifest},
+		{"1m", o.rows(1000000, 1000000), w8Manifest},
+	}
 	if o.Size != Full {
-		sizes = sizes[:1]
+		tables = tables[:2]
 	}
 	var rs []Result
-	const single = "10k-manifests"
-	if o.wants(single) {
-		got, err := o.plansOf(ctx, single, o.rows(1000, 10000), 1)
+	for _, t := range tables {
+		got, err := o.plans(ctx, t.name, t.files, t.manifest)
 		rs = append(rs, got...)
 		if err != nil {
-			return rs, fmt.Errorf("%s: %w", single, err)
-		}
-	}
-	for _, s := range sizes {
-		if len(o.cases) > 0 && !strings.HasPrefix(o.cases[0]+"-", s.name+"-") {
-			continue
-		}
-		got, err := o.plans(ctx, s.name, o.rows(s.files, s.files))
-		rs = append(rs, got...)
-		if err != nil {
-			return rs, fmt.Errorf("%s: %w", s.name, err)
+			return rs, fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
 	return rs, nil
 }
 
-func (o *Options) plans(ctx context.Context, name string, files int64) ([]Result, error) {
-	return o.plansOf(ctx, name, files, w8Manifest)
-}
-
-func (o *Options) plansOf(ctx context.Context, name string, files, manifest int64) ([]Result, error) {
+// plans makes those plans that are wanted on a table of files, so many in each
+// manifest.
+func (o *Options) plans(ctx context.Context, name string, files, manifest int64) ([]Result, error) {
+	day := int64(epoch) + 7*dayMicros
+	days := (files-8)/w8Days + 1 // files of day 7
+	if files <= 7 {
+		days = 0
+	}
+	part := expr.And(expr.Ge("ts", day), expr.Lt("ts", day+dayMicros))
+	value := expr.Eq("id", files/2*w8Rows+7)
+	cases := []planCase{
+		{suffix: "", want: files},
+		{suffix: "-stream", stream: true, want: files},
+		{suffix: "-partition", filter: part, want: days},
+		{suffix: "-value", filter: value, want: 1},
+		{suffix: "-warm", warm: true, want: files},
+		{suffix: "-partition-warm", filter: part, warm: true, want: days},
+		{suffix: "-value-warm", filter: value, warm: true, want: 1},
+	}
+	cases = slices.DeleteFunc(cases, func(c planCase) bool { return !o.wants(name + c.suffix) })
+	if len(cases) == 0 {
+		return nil, nil
+	}
 	l, err := o.newLake("w8")
 	if err != nil {
 		return nil, err
@@ -75,26 +88,8 @@ func (o *Options) plansOf(ctx context.Context, name string, files, manifest int6
 	if err := l.manyFiles(ctx, files, manifest); err != nil {
 		return nil, err
 	}
-	day := int64(epoch) + 7*dayMicros
-	days := (files-8)/w8Days + 1 // files of day 7
-	if files <= 7 {
-		days = 0
-	}
 	var rs []Result
-	part := expr.And(expr.Ge("ts", day), expr.Lt("ts", day+dayMicros))
-	value := expr.Eq("id", files/2*w8Rows+7)
-	for _, c := range []planCase{
-		{suffix: "", want: files},
-		{suffix: "-stream", stream: true, want: files},
-		{suffix: "-partition", filter: part, want: days},
-		{suffix: "-value", filter: value, want: 1},
-		{suffix: "-warm", warm: true, want: files},
-		{suffix: "-partition-warm", filter: part, warm: true, want: days},
-		{suffix: "-value-warm", filter: value, warm: true, want: 1},
-	} {
-		if !o.wants(name + c.suffix) {
-			continue
-		}
+	for _, c := range cases {
 		r, err := l.plan(ctx, name+c.suffix, c, files)
 		if err != nil {
 			return rs, err
