@@ -32,16 +32,18 @@ func (v Verdict) String() string {
 type figure struct {
 	what string
 	of   func(r *Result) float64
+	// least says that more is better.
+	least bool
 }
 
 var (
-	seconds   = figure{"s", func(r *Result) float64 { return r.Seconds }}
-	cpuPerRow = figure{"CPU ns/row", func(r *Result) float64 { return r.CPUNsPerRow }}
-	rowRate   = figure{"million rows/s", func(r *Result) float64 { return r.RowsPerSecond / 1e6 }}
-	peak      = figure{"peak MB", func(r *Result) float64 { return float64(r.PeakRSSBytes) / 1e6 }}
-	ratio     = figure{"of clean", func(r *Result) float64 { return r.RatioToClean }}
-	compacted = figure{"of compacted", func(r *Result) float64 { return r.RatioToCompact }}
-	p50       = figure{"p50 ms", func(r *Result) float64 { return r.P50MS }}
+	seconds   = figure{what: "s", of: func(r *Result) float64 { return r.Seconds }}
+	cpuPerRow = figure{what: "CPU ns/row", of: func(r *Result) float64 { return r.CPUNsPerRow }}
+	rowRate   = figure{what: "million rows/s", of: func(r *Result) float64 { return r.RowsPerSecond / 1e6 }, least: true}
+	peak      = figure{what: "peak MB", of: func(r *Result) float64 { return float64(r.PeakRSSBytes) / 1e6 }}
+	ratio     = figure{what: "of clean", of: func(r *Result) float64 { return r.RatioToClean }}
+	compacted = figure{what: "of compacted", of: func(r *Result) float64 { return r.RatioToCompact }}
+	p50       = figure{what: "p50 ms", of: func(r *Result) float64 { return r.P50MS }}
 )
 
 // limit bounds a figure of the cases of a workload. A case ending in * stands for
@@ -50,7 +52,6 @@ type limit struct {
 	workload, name string
 	figure         figure
 	bound          float64
-	least          bool
 	// fullOnly leaves the small size out, where fixed costs rule.
 	fullOnly bool
 }
@@ -66,7 +67,7 @@ func limits() []limit {
 		{workload: "W5", name: "commits-*", figure: peak, bound: 400},
 		{workload: "W6", name: "full", figure: cpuPerRow, bound: 85},
 		{workload: "W6", name: "full", figure: peak, bound: 200},
-		{workload: "W6", name: "two-columns", figure: rowRate, bound: 80, least: true, fullOnly: true},
+		{workload: "W6", name: "two-columns", figure: rowRate, bound: 80, fullOnly: true},
 		{workload: "W7", name: "vector", figure: ratio, bound: 1.05},
 		{workload: "W7", name: "position", figure: ratio, bound: 1.15},
 		{workload: "W7", name: "equality*", figure: ratio, bound: 1.3},
@@ -76,7 +77,7 @@ func limits() []limit {
 		{workload: "W8", name: "200k*", figure: peak, bound: 300},
 		{workload: "W8", name: "1m-stream", figure: seconds, bound: 1.5},
 		{workload: "W8", name: "1m-stream", figure: peak, bound: 300},
-		{workload: "W11", name: "*", figure: rowRate, bound: 1, least: true},
+		{workload: "W11", name: "*", figure: rowRate, bound: 1},
 		{workload: "W13", name: "cold", figure: p50, bound: 1.5},
 		{workload: "W13", name: "warm", figure: p50, bound: 0.3},
 	}
@@ -91,9 +92,9 @@ func judge(r *Result, size Size) []Verdict {
 			l.name != r.Case && !(any && strings.HasPrefix(r.Case, prefix)) {
 			continue
 		}
-		v := Verdict{What: l.figure.what, Value: l.figure.of(r), Limit: l.bound, Least: l.least}
+		v := Verdict{What: l.figure.what, Value: l.figure.of(r), Limit: l.bound, Least: l.figure.least}
 		v.Met = v.Value <= v.Limit
-		if l.least {
+		if v.Least {
 			v.Met = v.Value >= v.Limit
 		}
 		out = append(out, v)
