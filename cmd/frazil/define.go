@@ -70,11 +70,7 @@ fixed[n], binary, list<t>, map<k, v>, struct<name: t, …>; ! after one is NOT N
 			if err != nil {
 				return err
 			}
-			if e.json {
-				return e.writeJSON(map[string]string{"table": t.Name(), "location": t.Metadata().Location})
-			}
-			e.note("created %s at %s", t.Name(), t.Metadata().Location)
-			return nil
+			return e.tell(map[string]string{"table": t.Name(), "location": t.Metadata().Location}, "created %s at %s", t.Name(), t.Metadata().Location)
 		}
 	},
 }
@@ -283,11 +279,7 @@ var alterCommand = command{
 			} else if fs.NFlag() == 0 {
 				return usagef("alter: say what to change, such as --add 'note string' (see frazil help alter)")
 			}
-			if e.json {
-				return e.writeJSON(map[string]string{"table": t.Name(), "metadata_location": t.MetadataLocation()})
-			}
-			e.note("altered %s", t.Name())
-			return nil
+			return e.tell(map[string]string{"table": t.Name(), "metadata_location": t.MetadataLocation()}, "altered %s", t.Name())
 		}
 	},
 }
@@ -354,11 +346,7 @@ var dropCommand = command{
 			if err := cat.DropTable(ctx, id, *purge); err != nil {
 				return e.explainMissing(err)
 			}
-			if e.json {
-				return e.writeJSON(map[string]string{"dropped": id.String()})
-			}
-			e.note("dropped %s", id)
-			return nil
+			return e.tell(map[string]string{"dropped": id.String()}, "dropped %s", id)
 		}
 	},
 }

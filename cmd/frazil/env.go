@@ -273,8 +273,7 @@ func (e *env) source(ctx context.Context, name string) (*catalog.Entry, scan.Sou
 		if err != nil {
 			return nil, scan.Source{}, nil, err
 		}
-		src := t.Source()
-		return &catalog.Entry{Metadata: src.Metadata, MetadataLocation: t.MetadataLocation(), Store: src.Store}, src, closeCat, nil
+		return t.Entry(), t.Source(), closeCat, nil
 	}
 	location := name
 	if !strings.Contains(name, "://") {

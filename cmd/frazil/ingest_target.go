@@ -21,10 +21,11 @@ func (r *rowIngest) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.use(ctx, t)
+	return r.use(ctx, t, o.Writer)
 }
 
-func (r *rowIngest) use(ctx context.Context, t *table.Table) error {
+// use writes to t, which was opened or created by the options.
+func (r *rowIngest) use(ctx context.Context, t *table.Table, wo table.WriterOptions) error {
 	s := t.Schema()
 	var key []string
 	for _, id := range s.IdentifierFieldIDs {
@@ -57,19 +58,15 @@ func (r *rowIngest) use(ctx context.Context, t *table.Table) error {
 	if err != nil {
 		return err
 	}
-	o, err := r.in.tablesOptions()
-	if err != nil {
-		return err
-	}
 	r.t = t
 	if r.keyed {
-		if o.Writer.KeyIndex, r.closeIndex, err = r.in.keyIndex(ctx, t); err != nil {
+		if wo.KeyIndex, r.closeIndex, err = r.in.keyIndex(ctx, t); err != nil {
 			return err
 		}
 	} else if len(r.in.orderBy) > 0 {
 		return usagef("--order-by needs --key: rows that are appended replace none")
 	}
-	r.w, err = t.NewWriter(&o.Writer)
+	r.w, err = t.NewWriter(&wo)
 	return err
 }
 
@@ -101,7 +98,7 @@ func (r *rowIngest) make(ctx context.Context, from string, fields []schema.Field
 		return err
 	}
 	r.e.note("created %s: %s", r.name, describeFields(t.Schema()))
-	return r.use(ctx, t)
+	return r.use(ctx, t, o.Writer)
 }
 
 // plainFields drops the ids of fields, so that a table gives its own.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/pflag"
-
-	"github.com/frazildb/frazil/catalog"
 )
 
 var renameCommand = command{
@@ -19,7 +17,11 @@ cannot be renamed safely; frazil register gives the table a second name there.`,
 	examples: []string{"frazil rename shop.orders shop.orders_2025"},
 	setup: func(e *env, _ *pflag.FlagSet) func(context.Context, []string) error {
 		return func(ctx context.Context, args []string) error {
-			from, to, err := twoNames(args)
+			from, err := checkName(args[0])
+			if err != nil {
+				return err
+			}
+			to, err := checkName(args[1])
 			if err != nil {
 				return err
 			}
@@ -38,22 +40,9 @@ cannot be renamed safely; frazil register gives the table a second name there.`,
 			if err != nil {
 				return err
 			}
-			if e.json {
-				return e.writeJSON(map[string]string{"table": to.String(), "was": from.String()})
-			}
-			e.note("renamed %s to %s", from, to)
-			return nil
+			return e.tell(map[string]string{"table": to.String(), "was": from.String()}, "renamed %s to %s", from, to)
 		}
 	},
-}
-
-func twoNames(args []string) (from, to catalog.Identifier, err error) {
-	for i, id := range []*catalog.Identifier{&from, &to} {
-		if *id, err = checkName(args[i]); err != nil {
-			return from, to, err
-		}
-	}
-	return from, to, nil
 }
 
 var registerCommand = command{
@@ -82,11 +71,8 @@ orphans on neither while both are there.`,
 			if err != nil {
 				return err
 			}
-			if e.json {
-				return e.writeJSON(map[string]string{"table": id.String(), "metadata_location": entry.MetadataLocation})
-			}
-			e.note("registered %s, whose files are in %s", id, entry.Metadata.Location)
-			return nil
+			return e.tell(map[string]string{"table": id.String(), "metadata_location": entry.MetadataLocation},
+				"registered %s, whose files are in %s", id, entry.Metadata.Location)
 		}
 	},
 }

@@ -149,11 +149,8 @@ func eachNamed(ctx context.Context, cat catalog.Catalog, name string, f func(cat
 	}
 	var missing error
 	if len(id.Namespace) > 0 {
-		if _, missing = cat.LoadTable(ctx, id); missing == nil {
-			return f(id)
-		}
-		if !errors.Is(missing, catalog.ErrNotFound) {
-			return f(id) // which reports what is wrong with it
+		if _, missing = cat.LoadTable(ctx, id); !errors.Is(missing, catalog.ErrNotFound) {
+			return f(id) // which reports what may be wrong with it
 		}
 	}
 	n := 0
