@@ -286,7 +286,7 @@ func (f *File) probe(ctx context.Context, key bloomKey, c *chunkMeta, hash uint6
 	if err != nil || b.size == 0 {
 		return err == nil, err
 	}
-	whole, err := f.wholeFilter(ctx, b)
+	whole, err := f.wholeFilter(ctx, b, c)
 	if err != nil {
 		return false, err
 	}
@@ -302,12 +302,13 @@ func (f *File) probe(ctx context.Context, key bloomKey, c *chunkMeta, hash uint6
 }
 
 // wholeFilter returns all of a filter, nil while it is read block by block: a
-// large one has to be asked some times before it is worth keeping.
-func (f *File) wholeFilter(ctx context.Context, b *bloomFilter) ([]byte, error) {
+// large one has to be asked some times before it is worth keeping, and be of a
+// length that the footer gives, for MemoryBytes counts by that.
+func (f *File) wholeFilter(ctx context.Context, b *bloomFilter, c *chunkMeta) ([]byte, error) {
 	if all := b.all.Load(); all != nil {
 		return *all, nil
 	}
-	if b.size > bloomKept || b.probes.Add(1) < bloomProbes {
+	if c.bloomLength > bloomKept || b.size > int(c.bloomLength) || b.probes.Add(1) < bloomProbes {
 		return nil, nil
 	}
 	all := make([]byte, b.size)
