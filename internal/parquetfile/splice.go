@@ -173,12 +173,18 @@ type matcher struct {
 }
 
 func (m *matcher) field(f *File, id int) bool {
+	n := f.topByID(id)
+	return n != nil && m.same(n)
+}
+
+// topByID returns the top-level node with a field id, nil for none.
+func (f *File) topByID(id int) *node {
 	for _, n := range f.root.children {
 		if n.hasID && int(n.id) == id {
-			return m.same(n)
+			return n
 		}
 	}
-	return false
+	return nil
 }
 
 // same compares a node with the element at m.at, names apart: the new file has
@@ -259,20 +265,7 @@ func (w *Writer) Splice(ctx context.Context, f *File, group int, o *SpliceOption
 		return err
 	}
 	s := &splice{w: w, f: f, sp: sp, group: &f.meta.groups[group], index: group}
-	g := groupMeta{rows: rows}
-	err = w.putGroup(&g, func(i int, c *column) (chunkInfo, error) {
-		if sp.leaf[i] >= 0 {
-			return s.chunk(ctx, i, c)
-		}
-		m := c.meta(w.written)
-		return m, w.putChunk(c)
-	}, func(i int, c *column, m *chunkInfo) (int32, error) {
-		if sp.leaf[i] >= 0 {
-			return s.bloom(ctx, i)
-		}
-		return int32(len(c.bloom)), w.put(c.bloom)
-	})
-	if err != nil {
+	if err := w.putGroup(ctx, rows, s); err != nil {
 		return err
 	}
 	w.rows += rows
@@ -285,10 +278,9 @@ func (w *Writer) encodeRest(ctx context.Context, sp *splicing, rows int64, o *Sp
 		return nil
 	}
 	var cols []*column
-	var field []int // index in batches
 	for i, c := range w.columns {
 		if sp.leaf[i] < 0 {
-			cols, field = append(cols, c), append(field, slices.Index(sp.rest, c.column))
+			cols = append(cols, c)
 		}
 	}
 	var n int64
@@ -296,7 +288,7 @@ func (w *Writer) encodeRest(ctx context.Context, sp *splicing, rows int64, o *Sp
 		if err != nil {
 			return err
 		}
-		if err := w.encodeBatch(ctx, sp.rest, cols, field, b); err != nil {
+		if err := w.encodeBatch(ctx, sp.rest, cols, b); err != nil {
 			return err
 		}
 		n += b.NumRows()
@@ -304,12 +296,11 @@ func (w *Writer) encodeRest(ctx context.Context, sp *splicing, rows int64, o *Sp
 	if n != rows {
 		return fmt.Errorf("%w: %d of the %d rows of a row group were read", ErrCorrupt, n, rows)
 	}
-	return w.team.run(len(cols), int(rows)*len(cols), func(i int, wk *worker) error {
-		return cols[i].endChunk(wk, w.fpp)
-	})
+	return w.endChunks(cols, int(rows))
 }
 
-func (w *Writer) encodeBatch(ctx context.Context, fields []int, cols []*column, field []int, b arrow.RecordBatch) error {
+// encodeBatch appends a batch of just the fields that cols are of.
+func (w *Writer) encodeBatch(ctx context.Context, fields []int, cols []*column, b arrow.RecordBatch) error {
 	if int(b.NumCols()) != len(fields) {
 		return fmt.Errorf("%w: the batch has %d columns for %d fields", ErrColumnType, b.NumCols(), len(fields))
 	}
@@ -320,22 +311,15 @@ func (w *Writer) encodeBatch(ctx context.Context, fields []int, cols []*column, 
 			return err
 		}
 	}
-	for i, c := range cols {
-		c.bind(b.Column(field[i]))
-		defer c.unbind()
-		if err := c.checkRequired(n); err != nil {
-			return err
-		}
+	defer unbind(cols)
+	if err := bind(cols, n, func(c *column) arrow.Array { return b.Column(slices.Index(fields, c.column)) }); err != nil {
+		return err
 	}
-	for lo := 0; lo < n; lo += 1 << 16 {
+	for lo := 0; lo < n; lo += maxEncodeRows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		hi := min(lo+1<<16, n)
-		err := w.team.run(len(cols), (hi-lo)*len(cols), func(i int, wk *worker) error {
-			return cols[i].write(lo, hi, wk)
-		})
-		if err != nil {
+		if err := w.encodeRows(cols, lo, min(lo+maxEncodeRows, n)); err != nil {
 			return err
 		}
 	}
@@ -348,14 +332,13 @@ func (f *File) Nulls(group, fieldID int) (int64, bool) {
 	if group < 0 || group >= len(f.meta.groups) {
 		return 0, false
 	}
-	for _, n := range f.root.children {
-		if n.hasID && int(n.id) == fieldID && n.leaf >= 0 && n.maxRep == 0 {
-			if n.maxDef == 0 {
-				return 0, true
-			}
-			nulls := f.meta.groups[group].chunks[n.leaf].stats.nulls
-			return nulls, nulls >= 0
-		}
+	n := f.topByID(fieldID)
+	switch {
+	case n == nil || n.leaf < 0 || n.maxRep > 0:
+		return 0, false
+	case n.maxDef == 0:
+		return 0, true
 	}
-	return 0, false
+	nulls := f.meta.groups[group].chunks[n.leaf].stats.nulls
+	return nulls, nulls >= 0
 }

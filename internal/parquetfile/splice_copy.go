@@ -21,6 +21,9 @@ type splice struct {
 	index int
 }
 
+// takes reports whether the chunk of column i is taken over; nil takes none.
+func (s *splice) takes(i int) bool { return s != nil && s.sp.leaf[i] >= 0 }
+
 func (s *splice) wrap(c *column, err error) error {
 	return fmt.Errorf("%s: column %s, row group %d: %w", s.f.o.URI(), c.name, s.index, err)
 }
@@ -144,19 +147,18 @@ func (s *splice) indexes(ctx context.Context, leaf int, src *chunkMeta, pages []
 	return nil
 }
 
-// bloom copies the bloom filter of column i, and returns its bytes: none when
-// there is none, or one that is not understood.
-func (s *splice) bloom(ctx context.Context, i int) (int32, error) {
+// bloom copies the bloom filter of column i, if there is one that is understood.
+func (s *splice) bloom(ctx context.Context, i int) error {
 	src := &s.group.chunks[s.sp.leaf[i]]
 	if src.bloomOffset <= 0 {
-		return 0, nil
+		return nil
 	}
 	b, err := s.f.filter(ctx, bloomKey{s.index, s.sp.leaf[i]}, src)
 	if err != nil {
-		return 0, s.wrap(s.w.columns[i], err)
+		return s.wrap(s.w.columns[i], err)
 	}
 	if b.size == 0 || b.size > maxBloomBytes {
-		return 0, nil
+		return nil
 	}
 	size := b.off - src.bloomOffset + int64(b.size)
 	in := &chunkSource{o: s.f.o}
@@ -165,13 +167,13 @@ func (s *splice) bloom(ctx context.Context, i int) (int32, error) {
 	for in.remaining() > 0 {
 		p, err := in.next(ctx, int(min(in.remaining(), spliceWindow)))
 		if err != nil {
-			return 0, s.wrap(s.w.columns[i], err)
+			return s.wrap(s.w.columns[i], err)
 		}
 		if err := s.w.put(p); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return int32(size), nil
+	return nil
 }
 
 // copyMeta writes the ColumnMetaData of a chunk taken over: what its writer said,

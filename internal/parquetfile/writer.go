@@ -154,24 +154,52 @@ func (w *Writer) Write(ctx context.Context, b arrow.RecordBatch) error {
 	if n == 0 {
 		return nil
 	}
-	for _, c := range w.columns {
-		c.bind(b.Column(c.column))
-	}
-	defer func() {
-		for _, c := range w.columns {
-			c.unbind()
-		}
-	}()
-	for _, c := range w.columns {
-		if err := c.checkRequired(n); err != nil {
-			return err
-		}
+	defer unbind(w.columns)
+	if err := bind(w.columns, n, func(c *column) arrow.Array { return b.Column(c.column) }); err != nil {
+		return err
 	}
 	if err := w.encode(ctx, n); err != nil {
 		w.err = fmt.Errorf("%w: %w", ErrWriterClosed, err)
 		return err
 	}
 	return nil
+}
+
+// bind binds columns to n rows of their top-level arrays; a null in a required
+// field is an error.
+func bind(columns []*column, n int, array func(c *column) arrow.Array) error {
+	for _, c := range columns {
+		c.bind(array(c))
+	}
+	for _, c := range columns {
+		if err := c.checkRequired(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unbind(columns []*column) {
+	for _, c := range columns {
+		c.unbind()
+	}
+}
+
+// maxEncodeRows is how many rows are encoded at a time.
+const maxEncodeRows = 1 << 16
+
+// encodeRows appends rows lo to hi, at most maxEncodeRows, to columns.
+func (w *Writer) encodeRows(columns []*column, lo, hi int) error {
+	return w.team.run(len(columns), (hi-lo)*len(columns), func(i int, wk *worker) error {
+		return columns[i].write(lo, hi, wk)
+	})
+}
+
+// endChunks ends the chunks of columns, of so many rows.
+func (w *Writer) endChunks(columns []*column, rows int) error {
+	return w.team.run(len(columns), rows*len(columns), func(i int, wk *worker) error {
+		return columns[i].endChunk(wk, w.fpp)
+	})
 }
 
 // encode appends the n rows that the columns are bound to, ending row groups
@@ -186,11 +214,8 @@ func (w *Writer) encode(ctx context.Context, n int) error {
 			return err
 		}
 		fit := (w.rowGroupBytes - w.groupBytes()) / rowBytes
-		k := min(n-lo, w.rowGroupRows-w.groupRows, int(max(fit, 1)), 1<<16)
-		err := w.team.run(len(w.columns), k*len(w.columns), func(i int, wk *worker) error {
-			return w.columns[i].write(lo, lo+k, wk)
-		})
-		if err != nil {
+		k := min(n-lo, w.rowGroupRows-w.groupRows, int(max(fit, 1)), maxEncodeRows)
+		if err := w.encodeRows(w.columns, lo, lo+k); err != nil {
 			return err
 		}
 		lo += k
@@ -216,32 +241,30 @@ func (w *Writer) groupBytes() (n int64) {
 // endGroup ends the chunks in parallel and writes them one after another, then
 // their bloom filters.
 func (w *Writer) endGroup() error {
-	err := w.team.run(len(w.columns), w.groupRows*len(w.columns), func(i int, wk *worker) error {
-		return w.columns[i].endChunk(wk, w.fpp)
-	})
-	if err != nil {
+	if err := w.endChunks(w.columns, w.groupRows); err != nil {
 		return err
 	}
-	g := groupMeta{rows: int64(w.groupRows)}
-	return w.putGroup(&g, func(_ int, c *column) (chunkInfo, error) {
-		m := c.meta(w.written)
-		return m, w.putChunk(c)
-	}, func(_ int, c *column, _ *chunkInfo) (int32, error) {
-		return int32(len(c.bloom)), w.put(c.bloom)
-	})
+	return w.putGroup(context.Background(), int64(w.groupRows), nil) // nothing is read
 }
 
-// putGroup writes a row group: its chunks by chunk, one after another, then the
-// bloom filters of those that have one by bloom, which returns their bytes.
-func (w *Writer) putGroup(g *groupMeta, chunk func(i int, c *column) (chunkInfo, error), bloom func(i int, c *column, m *chunkInfo) (int32, error)) error {
+// putGroup writes a row group: its chunks one after another, those that s takes
+// over and those that the columns hold, then their bloom filters. s may be nil.
+func (w *Writer) putGroup(ctx context.Context, rows int64, s *splice) error {
 	if w.written == 0 {
 		if err := w.put([]byte("PAR1")); err != nil {
 			return err
 		}
 	}
-	g.offset = w.written
+	g := groupMeta{rows: rows, offset: w.written}
 	for i, c := range w.columns {
-		m, err := chunk(i, c)
+		var m chunkInfo
+		var err error
+		if s.takes(i) {
+			m, err = s.chunk(ctx, i, c)
+		} else {
+			m = c.meta(w.written)
+			err = w.putChunk(c)
+		}
 		if err != nil {
 			return err
 		}
@@ -252,16 +275,21 @@ func (w *Writer) putGroup(g *groupMeta, chunk func(i int, c *column) (chunkInfo,
 	}
 	for i, c := range w.columns {
 		at := w.written
-		n, err := bloom(i, c, &g.columns[i])
+		var err error
+		if s.takes(i) {
+			err = s.bloom(ctx, i)
+		} else {
+			err = w.put(c.bloom)
+		}
 		if err != nil {
 			return err
 		}
-		if n > 0 {
+		if n := int32(w.written - at); n > 0 {
 			g.columns[i].bloomOffset, g.columns[i].bloomLength = at, n
 		}
 		c.startChunk(&w.pool)
 	}
-	w.groups = append(w.groups, *g)
+	w.groups = append(w.groups, g)
 	w.groupRows = 0
 	return nil
 }
