@@ -410,7 +410,7 @@ func bindComparison(o op, col *column, v any) (*node, error) {
 	if o == opFalse {
 		return falseNode, nil
 	}
-	if isNaNValue(lit) {
+	if schema.IsNaN(lit) {
 		return nanNode(o, col), nil
 	}
 	return &node{op: o, col: col, lit: lit}, nil
@@ -429,14 +429,4 @@ func nanNode(o op, col *column) *node {
 	default:
 		return falseNode
 	}
-}
-
-func isNaNValue(v any) bool {
-	switch x := v.(type) {
-	case float32:
-		return x != x
-	case float64:
-		return x != x
-	}
-	return false
 }

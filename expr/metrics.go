@@ -61,12 +61,12 @@ const (
 // other, are unknown: third-party writers have produced both.
 func (f *facts) setBounds(t schema.Type, lower, upper []byte) {
 	if lower != nil {
-		if v, err := schema.DecodeBound(t, lower); err == nil && !isNaNValue(v) {
+		if v, err := schema.DecodeBound(t, lower); err == nil && !schema.IsNaN(v) {
 			f.lower = v
 		}
 	}
 	if upper != nil {
-		if v, err := schema.DecodeBound(t, upper); err == nil && !isNaNValue(v) {
+		if v, err := schema.DecodeBound(t, upper); err == nil && !schema.IsNaN(v) {
 			f.upper = v
 		}
 	}

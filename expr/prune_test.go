@@ -40,7 +40,7 @@ func measure(t testing.TB, r *rand.Rand, tab *table, rows []schema.Row) *fileMet
 			switch v := row[i]; {
 			case v == nil:
 				nulls++
-			case isNaNValue(v):
+			case schema.IsNaN(v):
 				nans++
 			default:
 				if lo == nil || schema.Compare(k.typ, v, lo) < 0 {
@@ -194,7 +194,7 @@ func summarise(t testing.TB, r *rand.Rand, spec partition.Spec, tab *table, tupl
 			switch v := tuple[i]; {
 			case v == nil:
 				sums[i].ContainsNull = true
-			case isNaNValue(v):
+			case schema.IsNaN(v):
 				nan = true
 			default:
 				if lo == nil || schema.Compare(types[i], v, lo) < 0 {

@@ -195,9 +195,9 @@ func (n *node) holds(v any) (result, ok bool) {
 	case opNotNull:
 		return v != nil, true
 	case opIsNaN:
-		return v != nil && isNaNValue(v), true
+		return v != nil && schema.IsNaN(v), true
 	case opNotNaN:
-		return v == nil || !isNaNValue(v), true
+		return v == nil || !schema.IsNaN(v), true
 	}
 	if v == nil {
 		return false, true

@@ -3,7 +3,6 @@ package scan
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 
@@ -308,7 +307,7 @@ func (s *Scan) CountPartitions(ctx context.Context) ([]PartitionCount, error) {
 
 // order compares two values, neither of them nil.
 func (e *Extremes) order(a, b any) int {
-	switch nan, other := isNaN(a), isNaN(b); {
+	switch nan, other := schema.IsNaN(a), schema.IsNaN(b); {
 	case nan && other:
 		return 0
 	case nan:
@@ -317,16 +316,6 @@ func (e *Extremes) order(a, b any) int {
 		return -1
 	}
 	return schema.Compare(e.Type, a, b)
-}
-
-func isNaN(v any) bool {
-	switch x := v.(type) {
-	case float32:
-		return x != x
-	case float64:
-		return math.IsNaN(x)
-	}
-	return false
 }
 
 // add takes a value in, nil for none.

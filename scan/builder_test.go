@@ -90,7 +90,12 @@ func (b *builder) batch(s *schema.Schema, rows []schema.Row) arrow.RecordBatch {
 // data writes a data file with the current schema.
 func (b *builder) data(tuple partition.Tuple, rows []schema.Row) *manifest.DataFile {
 	b.t.Helper()
-	s := b.meta.CurrentSchema()
+	return b.written(b.meta.CurrentSchema(), tuple, rows)
+}
+
+// written writes a data file of any schema.
+func (b *builder) written(s *schema.Schema, tuple partition.Tuple, rows []schema.Row) *manifest.DataFile {
+	b.t.Helper()
 	path := b.path("data")
 	out, err := b.store.Create(b.ctx, path, nil)
 	if err != nil {

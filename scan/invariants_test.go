@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/frazildb/frazil/expr"
-	"github.com/frazildb/frazil/internal/parquetfile"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/partition"
@@ -40,34 +39,6 @@ func (b *builder) narrow(tuple partition.Tuple, columns []string, rows []schema.
 		b.t.Fatal(err)
 	}
 	return b.written(s, tuple, rows)
-}
-
-// written writes a data file of any schema.
-func (b *builder) written(s *schema.Schema, tuple partition.Tuple, rows []schema.Row) *manifest.DataFile {
-	b.t.Helper()
-	path := b.path("data")
-	out, err := b.store.Create(b.ctx, path, nil)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	w, err := parquetfile.NewWriter(out, s, nil)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if err := w.Write(b.ctx, b.batch(s, rows)); err != nil {
-		b.t.Fatal(err)
-	}
-	res, err := w.Close()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if err := out.Close(); err != nil {
-		b.t.Fatal(err)
-	}
-	return &manifest.DataFile{
-		Path: path, Format: manifest.FormatParquet, SpecID: b.meta.DefaultSpecID, Partition: tuple,
-		RecordCount: res.RecordCount, FileSize: res.FileSize, Metrics: res.Metrics,
-	}
 }
 
 // Invariant 13: what a file lacks is the value of the identity partition, else

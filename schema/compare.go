@@ -7,6 +7,18 @@ import (
 	"strings"
 )
 
+// IsNaN reports whether a value as described at [Row] is a float or double that
+// is no number.
+func IsNaN(v any) bool {
+	switch x := v.(type) {
+	case float32:
+		return x != x
+	case float64:
+		return x != x
+	}
+	return false
+}
+
 // Compare orders two values of a primitive type, neither of them nil, as
 // described at [Row]: -1, 0 or 1. Floats have the total order of the spec,
 // -NaN < -Inf < … < -0 < +0 < … < +Inf < NaN; strings, binary values and uuids

@@ -91,7 +91,7 @@ rows:
 		switch {
 		case v == nil:
 			l.nulls++
-		case isNaN(v):
+		case schema.IsNaN(v):
 			l.nans++
 		default:
 			if l.lo == nil || compare(t, v, l.lo) < 0 {

@@ -210,7 +210,7 @@ func (c *checker) partitions(m *checked, spec partition.Spec) {
 			if types[i].Kind == schema.KindUnknown {
 				continue
 			}
-			if v != nil && !isNaN(v) {
+			if v != nil && !schema.IsNaN(v) {
 				if _, err := schema.EncodeBound(types[i], v); err != nil {
 					c.fail("partition", e.File.Path, "field %s: %v is not of type %s", spec.Fields[i].Name, v, types[i])
 					continue
@@ -229,7 +229,7 @@ func (c *checker) summarised(f *manifest.File, s *manifest.FieldSummary, name st
 		if !s.ContainsNull {
 			c.fail("partition-summary", f.Path, "field %s: no null, but %s is of a null partition", name, path)
 		}
-	case isNaN(v):
+	case schema.IsNaN(v):
 		if s.ContainsNaN != nil && !*s.ContainsNaN {
 			c.fail("partition-summary", f.Path, "field %s: no NaN, but %s is of partition NaN", name, path)
 		}
@@ -277,16 +277,6 @@ func compare(t schema.Type, a, b any) int {
 		}
 	}
 	return schema.Compare(t, a, b)
-}
-
-func isNaN(v any) bool {
-	switch x := v.(type) {
-	case float32:
-		return x != x
-	case float64:
-		return x != x
-	}
-	return false
 }
 
 // entry checks one entry by itself.

@@ -9,8 +9,9 @@ import (
 )
 
 // Ordered calls f for the items, at most ahead of them at a time, and yields the
-// results in the order of the items. The first error, of items or of f, ends it. Items are drawn on the consumer's goroutine.
-// All goroutines have ended when it returns, for whatever reason.
+// results in the order of the items, which are drawn on the consumer's goroutine.
+// The first error, of items or of f, ends it. All goroutines have ended when it
+// returns, for whatever reason.
 func Ordered[T, R any](ctx context.Context, ahead int, items iter.Seq2[T, error], f func(ctx context.Context, item T) (R, error)) iter.Seq2[R, error] {
 	type result struct {
 		value R

@@ -305,27 +305,32 @@ func (a *assembler) bools(l *leafReader, defs []uint8, n int) *memory.Buffer {
 // absent makes a column of one value.
 func (a *assembler) absent(c *fileColumn, n int) (arrow.Array, error) {
 	if c.cached == nil || c.cached.Len() < n {
-		if c.value == nil {
-			if c.cached != nil {
-				c.cached.Release()
-			}
-			// Not a.mem: MakeArrayOfNull takes new memory to be zero, which what a
-			// recycler returns is not.
-			c.cached = array.MakeArrayOfNull(memory.DefaultAllocator, c.dtype, n)
-			return array.NewSlice(c.cached, 0, int64(n)), nil
-		}
-		b := array.NewBuilder(memory.DefaultAllocator, c.dtype)
-		defer b.Release()
-		b.Reserve(n)
-		for range n {
-			if err := schema.AppendValue(b, c.field.Type, c.value); err != nil {
-				return nil, fmt.Errorf("default of column %s: %w", c.field.Name, err)
-			}
+		all, err := repeatValue(c, n)
+		if err != nil {
+			return nil, err
 		}
 		if c.cached != nil {
 			c.cached.Release()
 		}
-		c.cached = b.NewArray()
+		c.cached = all
 	}
 	return array.NewSlice(c.cached, 0, int64(n)), nil
+}
+
+// repeatValue returns n times the value of an absent column. It does not serve from
+// the assembler's memory: MakeArrayOfNull takes new memory to be zero, which what
+// a recycler returns is not.
+func repeatValue(c *fileColumn, n int) (arrow.Array, error) {
+	if c.value == nil {
+		return array.MakeArrayOfNull(memory.DefaultAllocator, c.dtype, n), nil
+	}
+	b := array.NewBuilder(memory.DefaultAllocator, c.dtype)
+	defer b.Release()
+	b.Reserve(n)
+	for range n {
+		if err := schema.AppendValue(b, c.field.Type, c.value); err != nil {
+			return nil, fmt.Errorf("default of column %s: %w", c.field.Name, err)
+		}
+	}
+	return b.NewArray(), nil
 }

@@ -115,15 +115,7 @@ func TestSpliceProperty(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, uint64(i)))
 		w, some := spliced(t, rnd, false)
 		taken += some
-		ok := t.Run(fmt.Sprint(i), func(t *testing.T) {
-			checkValues(t, w)
-			checkStatistics(t, w)
-			checkResult(t, w)
-			checkBlooms(t, w, rnd)
-		})
-		if !ok {
-			t.Fatalf("case %d: schema %v, options %+v", i, w.schema.Fields, *w.opts)
-		}
+		checkWritten(t, i, w, rnd)
 	}
 	if taken == 0 {
 		t.Error("nothing was taken over")

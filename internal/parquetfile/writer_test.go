@@ -272,6 +272,20 @@ func testLeaves(s *schema.Schema) (out []testLeaf) {
 	return out
 }
 
+// checkWritten checks all that a file says.
+func checkWritten(t *testing.T, i int, w *written, rnd *rand.Rand) {
+	t.Helper()
+	ok := t.Run(fmt.Sprint(i), func(t *testing.T) {
+		checkValues(t, w)
+		checkStatistics(t, w)
+		checkResult(t, w)
+		checkBlooms(t, w, rnd)
+	})
+	if !ok {
+		t.Fatalf("case %d: schema %v, options %+v", i, w.schema.Fields, *w.opts)
+	}
+}
+
 func TestWriterProperty(t *testing.T) {
 	seed := testSeed(t)
 	n := 60
@@ -281,15 +295,7 @@ func TestWriterProperty(t *testing.T) {
 	for i := range n {
 		rnd := rand.New(rand.NewPCG(seed, uint64(i)))
 		w := randomFile(t, rnd, false)
-		ok := t.Run(fmt.Sprint(i), func(t *testing.T) {
-			checkValues(t, w)
-			checkStatistics(t, w)
-			checkResult(t, w)
-			checkBlooms(t, w, rnd)
-		})
-		if !ok {
-			t.Fatalf("case %d: schema %v, options %+v", i, w.schema.Fields, *w.opts)
-		}
+		checkWritten(t, i, w, rnd)
 	}
 }
 
