@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/frazildb/frazil/internal/testenv"
 )
 
 // Every workload runs at small size as a benchmark: go test -bench W6 ./bench.
@@ -50,13 +51,7 @@ func benchmark(b *testing.B, name string) {
 // TestWorkloads runs every case on little data: it is the checks inside the
 // workloads that count, which compare the tables' rows with what they must be.
 func TestWorkloads(t *testing.T) {
-	shared := filepath.Join("..", "..", "shared")
-	if s := os.Getenv("FRAZIL_SHARED"); s != "" {
-		shared = s
-	}
-	if _, err := os.Stat(shared); err != nil {
-		t.Log("SKIPPED-SHARED: no recorded streams at", shared)
-	}
+	shared, _ := testenv.SharedIfThere(t)
 	for _, c := range []struct {
 		name  string
 		scale float64

@@ -16,6 +16,7 @@ import (
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/compaction"
 	"github.com/frazildb/frazil/internal/fsck"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/schema"
 	"github.com/frazildb/frazil/snapshot"
@@ -154,7 +155,7 @@ func TestPowerLoss(t *testing.T) {
 		if err := store.Close(); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("v%d: changes=%d crashes=%d violations=0", version, p.changes, p.crashes)
+		testenv.Figures(t, "v%d: changes=%d crashes=%d", version, p.changes, p.crashes)
 	}
 }
 
@@ -228,7 +229,7 @@ func TestFileErrors(t *testing.T) {
 		}
 	}
 	delete(hit, "")
-	t.Logf("faults=%d unknown=%d at %v violations=0", cases, unknown, hit)
+	testenv.Figures(t, "faults=%d unknown=%d at %v", cases, unknown, hit)
 }
 
 // fileErrors is the nth change of the file system in a step.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/objstore/faultstore"
 	"github.com/frazildb/frazil/schema"
@@ -39,7 +40,7 @@ func TestSingleFaults(t *testing.T) {
 					cases++
 				}
 			}
-			t.Logf("calls=%d cases=%d unknown=%d violations=0", calls, cases, unknown)
+			testenv.Figures(t, "calls=%d cases=%d unknown=%d", calls, cases, unknown)
 			if calls < 8 {
 				t.Errorf("only %d store calls: is the commit going through the store?", calls)
 			}

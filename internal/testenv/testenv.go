@@ -24,6 +24,26 @@ func Root() string {
 // skipped; it fails when FRAZIL_SHARED is set and the place is not there.
 func Shared(t testing.TB, elem ...string) string {
 	t.Helper()
+	path, err := shared(t, elem)
+	if err != nil {
+		t.Skip(err)
+	}
+	return path
+}
+
+// SharedIfThere is Shared for a test that has less to do without the material: ok
+// is false then, and the log says so.
+func SharedIfThere(t testing.TB, elem ...string) (path string, ok bool) {
+	t.Helper()
+	path, err := shared(t, elem)
+	if err != nil {
+		t.Log(err)
+	}
+	return path, err == nil
+}
+
+func shared(t testing.TB, elem []string) (string, error) {
+	t.Helper()
 	dir := os.Getenv("FRAZIL_SHARED")
 	given := dir != ""
 	if !given {
@@ -37,9 +57,20 @@ func Shared(t testing.TB, elem ...string) string {
 		if given {
 			t.Fatalf("FRAZIL_SHARED: %v", err)
 		}
-		t.Skipf("SKIPPED-SHARED: no shared material beside the checkout (set FRAZIL_SHARED): %v", err)
+		return "", fmt.Errorf("SKIPPED-SHARED: no shared material beside the checkout (set FRAZIL_SHARED): %w", err)
 	}
-	return path
+	return path, nil
+}
+
+// Figures logs what a test did, as key=number, the form that make guarantees
+// reads, and how it ended: no promise was broken, unless the test has failed.
+func Figures(t testing.TB, format string, args ...any) {
+	t.Helper()
+	end := "violations=0"
+	if t.Failed() {
+		end = "FAILED"
+	}
+	t.Logf("%s %s", fmt.Sprintf(format, args...), end)
 }
 
 // Python returns the interpreter of the judges' environment (FRAZIL_PYTHON,

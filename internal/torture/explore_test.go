@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/frazildb/frazil/compaction"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/scan"
@@ -59,7 +60,7 @@ func TestInterleavings(t *testing.T) {
 		e.all(every(cases(1), 7), 2)
 		e.all(every(cases(3), 2999), 2)
 	}
-	t.Logf("ops=%d schedules=%d commits=%d conflicts=%d refused=%d violations=0", e.cases.Load(), e.schedules.Load(), e.commits.Load(), e.retries.Load(), e.refused.Load())
+	testenv.Figures(t, "ops=%d schedules=%d commits=%d conflicts=%d refused=%d", e.cases.Load(), e.schedules.Load(), e.commits.Load(), e.retries.Load(), e.refused.Load())
 	if e.schedules.Load() > 100 && e.retries.Load() == 0 {
 		t.Error("no writer ever met a conflict")
 	}
@@ -100,25 +101,15 @@ func cases(n int) (out []exploreCase) {
 
 // schedule writes a case and its changes of turns.
 func (c exploreCase) schedule(at []int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "v%d", c.version)
-	for _, ms := range c.moves {
-		b.WriteByte('/')
-		for i, m := range ms {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.WriteString(string(m))
-		}
+	return fmt.Sprintf("v%d/%s/%s/%s", c.version, commas(c.moves[0]), commas(c.moves[1]), commas(at))
+}
+
+func commas[T any](list []T) string {
+	texts := make([]string, len(list))
+	for i, x := range list {
+		texts[i] = fmt.Sprint(x)
 	}
-	b.WriteByte('/')
-	for i, n := range at {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(strconv.Itoa(n))
-	}
-	return b.String()
+	return strings.Join(texts, ",")
 }
 
 func parseSchedule(t *testing.T, s string) (c exploreCase, at []int) {

@@ -1,16 +1,16 @@
 package torture
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/objstore/faultstore"
@@ -50,10 +50,7 @@ func TestFailurePoints(t *testing.T) {
 				if op.version < 0 || testing.Short() && op.name != "upsert" && op.name != "upsert and expire" {
 					continue
 				}
-				s := newSingle(t, op, 3)
-				if op.version != 0 {
-					s = newSingle(t, op, op.version)
-				}
+				s := newSingle(t, op, cmp.Or(op.version, 3))
 				for _, c := range s.clean() {
 					if kind(c) != p.kind {
 						continue
@@ -69,7 +66,7 @@ func TestFailurePoints(t *testing.T) {
 			if cases == 0 {
 				t.Error("no operation comes by here")
 			}
-			t.Logf("faults=%d violations=0", cases)
+			testenv.Figures(t, "faults=%d", cases)
 		})
 	}
 }
@@ -247,7 +244,7 @@ func complete(t *testing.T, w *world, what string) {
 			}
 		}
 	}
-	if _, err := readRows(w.ctx, m.tab, ""); err != nil && !errors.Is(err, context.Canceled) {
+	if _, err := readRows(w.ctx, m.tab, ""); err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
 }
@@ -289,6 +286,6 @@ func TestF14Clock(t *testing.T) {
 		if n := len(w.tab.Metadata().Snapshots); n != 7 {
 			t.Errorf("v%d: %d snapshots of 7 are left", version, n)
 		}
-		w.fsck(strings.TrimSpace(fmt.Sprint("v", version)))
+		w.fsck(fmt.Sprint("v", version))
 	}
 }

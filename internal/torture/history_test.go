@@ -16,6 +16,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/objstore/faultstore"
 	"github.com/frazildb/frazil/schema"
@@ -62,19 +63,19 @@ func TestHistories(t *testing.T) {
 		h.run()
 		h.check()
 		total.ops = append(total.ops, h.ops...)
-		total.conflicts.Add(h.conflicts.Load())
-		total.unknown.Add(h.unknown.Load())
-		total.refused.Add(h.refused.Load())
+		total.open = append(total.open, h.open...)
+		total.never = append(total.never, h.never...)
+		total.conflicts += h.conflicts
 		total.faults += h.faults
 		if t.Failed() {
 			keep(t, "histories", fmt.Sprint(seed))
 			t.Fatalf("replay with -run TestHistories -history.seed %d (the order of goroutines differs)", seed)
 		}
 	}
-	commits := int64(n * committers * *historyCommits)
-	conflicts, unknown := total.conflicts.Load(), total.unknown.Load()
-	t.Logf("seeds=%d ops=%d commits=%d faults=%d conflicts=%d%% unknown=%.1f%% refused=%d violations=0",
-		n, len(total.ops), commits, total.faults, 100*conflicts/commits, 100*float64(unknown)/float64(commits), total.refused.Load())
+	commits := n * committers * *historyCommits
+	conflicts, unknown := total.conflicts, len(total.open)
+	testenv.Figures(t, "seeds=%d ops=%d commits=%d faults=%d conflicts=%d%% unknown=%.1f%% refused=%d",
+		n, len(total.ops), commits, total.faults, 100*conflicts/commits, 100*float64(unknown)/float64(commits), len(total.never))
 	if conflicts*5 < commits || unknown*100 < commits {
 		t.Error("fewer than 20 % of the commits met a conflict, or fewer than 1 % ended as unknown: the run proves nothing")
 	}
@@ -89,15 +90,14 @@ type history struct {
 	clock atomic.Int64 // of calls and returns
 	ids   atomic.Int64
 
-	mu     sync.Mutex
-	ops    []porcupine.Operation
-	open   []porcupine.Operation // of unknown outcome
-	never  []int64               // ids whose append was refused
-	faults int
+	mu        sync.Mutex
+	ops       []porcupine.Operation
+	open      []porcupine.Operation // of unknown outcome
+	never     []int64               // ids whose append was refused
+	conflicts int                   // of commits that were not refused
+	faults    int
 
 	retried [committers]atomic.Bool // has the commit in progress met a conflict?
-
-	conflicts, unknown, refused atomic.Int64
 }
 
 // event is an append of an id, or, with id 0, a read of a set.
@@ -149,7 +149,7 @@ func (h *history) run() {
 				}
 				i++
 				if i%5 == 4 {
-					h.read(n, h.inner)
+					h.read(n)
 				}
 			}
 			h.mu.Lock()
@@ -176,29 +176,25 @@ func (h *history) append(client int, w *world) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	conflict := h.retried[client].Swap(false)
-	if conflict && (err == nil || errors.Is(err, catalog.ErrUnknownOutcome)) {
-		h.conflicts.Add(1)
-	}
 	switch {
 	case err == nil:
 		h.ops = append(h.ops, op)
 	case errors.Is(err, catalog.ErrUnknownOutcome):
-		h.unknown.Add(1)
 		h.open = append(h.open, op)
 	default:
-		h.refused.Add(1)
 		h.never = append(h.never, id)
 		return false
+	}
+	if conflict {
+		h.conflicts++
 	}
 	return true
 }
 
-// read records what a process with a sound store sees. Files may be deleted
-// under it, since expired snapshots go at once where stores are slow; then it
-// has seen nothing.
-func (h *history) read(client int, store objstore.Store) {
+// read records what a process with a sound store sees.
+func (h *history) read(client int) {
 	op := porcupine.Operation{ClientId: client, Input: event{}, Call: h.clock.Add(1)}
-	tab, err := table.Open(h.ctx, catalog.NewFiles(store, nil), tableName, nil)
+	tab, err := table.Open(h.ctx, catalog.NewFiles(h.inner, nil), tableName, nil)
 	if err != nil {
 		h.t.Error(err)
 		return
@@ -225,7 +221,7 @@ func (h *history) check() {
 	w := newWorld(h.t, h.inner, 0)
 	w.must(w.open())
 	rows := w.rows("")
-	h.read(committers, h.inner)
+	h.read(committers)
 	for _, op := range h.ops {
 		if id := op.Input.(event).id; id != 0 && rows[id] == "" {
 			h.t.Errorf("the append of %d was acknowledged and is lost", id)
@@ -314,5 +310,5 @@ func TestReadSkew(t *testing.T) {
 	}
 	done.Store(true)
 	wg.Wait()
-	t.Logf("commits=%d scans=%d violations=0", commits, scans.Load())
+	testenv.Figures(t, "commits=%d scans=%d", commits, scans.Load())
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/schema"
 	"github.com/frazildb/frazil/table"
@@ -61,7 +62,7 @@ func TestKilled(t *testing.T) {
 		t.Fatalf("rerun with -run TestKilled -kill.seed %d (the moments differ)", seed)
 	}
 	slices.Sort(total.reopen)
-	t.Logf("crashes=%d (%d at %d failpoints, %d before the first commit) ops=%d reopened=%d in %v (median) lost=0 duplicated=0 violations=0",
+	testenv.Figures(t, "crashes=%d (%d at %d failpoints, %d before the first commit) ops=%d reopened=%d in %v (median) lost=0 duplicated=0",
 		total.cycles, sum(total.points), len(total.points), total.early, total.acked, len(total.reopen), total.reopen[len(total.reopen)/2])
 	if !testing.Short() && (total.acked < int64(cycles) || len(total.points) < len(failpoints)-2) {
 		t.Errorf("too few commits or failpoints for the run to prove anything: %v", total.points)
@@ -280,5 +281,5 @@ func TestProcesses(t *testing.T) {
 		t.Errorf("%v\n got %s\nwant %s", err, text(got), text(want))
 	}
 	checkTable(t, tab, "after all")
-	t.Logf("processes=4 commits=%d violations=0", 4*commits)
+	testenv.Figures(t, "processes=4 commits=%d", 4*commits)
 }

@@ -186,34 +186,59 @@ func mutantProcess(arg string) error {
 		return err
 	}
 	defer progress.Close()
-	read := readers[m.Kind]
 	var out outcome
 	for i := m.From; i < m.To; i++ {
 		if _, err := progress.WriteAt(fmt.Appendf(nil, "%012d", i), 0); err != nil {
 			return err
 		}
 		b := m.mutate(files, i)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		begin := ownTime()
-		err := read(b)
-		took := ownTime() - begin
-		runtime.ReadMemStats(&after)
+		c, err := measured(m.Kind, b)
+		if err != nil {
+			return fmt.Errorf("mutant %d: %w", i, err)
+		}
 		out.Runs++
 		out.Bytes += int64(len(b))
-		if err == nil {
+		if c.readable {
 			out.Readable++
-		} else if strings.Contains(err.Error(), "internal error") {
-			return fmt.Errorf("mutant %d: %w", i, err) // a panic that was caught
 		}
-		if used := int64(after.TotalAlloc-before.TotalAlloc) - 20*int64(len(b)); used > out.MaxAlloc {
-			out.MaxAlloc, out.MaxAt = used, i
+		if c.alloc > out.MaxAlloc {
+			out.MaxAlloc, out.MaxAt = c.alloc, i
 		}
-		if took > out.MaxTime {
-			out.MaxTime, out.TimeAt = took, i
+		if c.time > out.MaxTime {
+			out.MaxTime, out.TimeAt = c.time, i
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(out)
+}
+
+// What a hostile file may cost.
+const (
+	maxAlloc = 64 << 20 // bytes beyond 20 times its own size
+	maxTime  = time.Second
+)
+
+// cost is what reading a hostile file took.
+type cost struct {
+	readable bool
+	alloc    int64 // bytes beyond 20 times its own size
+	time     time.Duration
+}
+
+// measured reads a hostile file. The error is that of a reader that panicked and
+// caught it; that the file is refused is none.
+func measured(kind string, b []byte) (c cost, err error) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	begin := ownTime()
+	refused := readers[kind](b)
+	c.time = ownTime() - begin
+	runtime.ReadMemStats(&after)
+	c.readable = refused == nil
+	c.alloc = int64(after.TotalAlloc-before.TotalAlloc) - 20*int64(len(b))
+	if refused != nil && strings.Contains(refused.Error(), "internal error") {
+		return c, refused
+	}
+	return c, nil
 }
 
 // ownTime is the processor time of this process.

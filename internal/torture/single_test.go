@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/objstore/faultstore"
 )
@@ -37,7 +38,7 @@ func TestEveryFault(t *testing.T) {
 			faults, unknown, before = faults+s.faults, unknown+s.unknown, before+s.refused
 		}
 	}
-	t.Logf("ops=%d calls=%d faults=%d unknown=%d refused=%d violations=0", ops, calls, faults, unknown, before)
+	testenv.Figures(t, "ops=%d calls=%d faults=%d unknown=%d refused=%d", ops, calls, faults, unknown, before)
 	if *replay == "" && !testing.Short() && (faults < 1000 || unknown < faults/100) {
 		t.Error("too few faults, or too few unknown outcomes: do the operations go through the store?")
 	}
@@ -94,23 +95,9 @@ func (s *single) clean() []faultstore.Call {
 
 // plans are the cases: each call in each mode that means something to it.
 func (s *single) plans(log []faultstore.Call) (out []faultstore.Plan) {
-	modesOf := func(c faultstore.Call) []faultstore.Mode {
-		switch c.Op {
-		case faultstore.OpWrite, faultstore.OpCreate:
-			return []faultstore.Mode{faultstore.Before, faultstore.Crash}
-		case faultstore.OpRead:
-			return []faultstore.Mode{faultstore.Before, faultstore.Torn, faultstore.Crash}
-		case faultstore.OpOpen, faultstore.OpStat, faultstore.OpList, faultstore.OpListDir:
-			return []faultstore.Mode{faultstore.Before, faultstore.Torn, faultstore.Stale, faultstore.Crash}
-		}
-		return faultstore.Modes()
-	}
-	one := func(c faultstore.Call, m faultstore.Mode) faultstore.Fault {
-		return faultstore.Fault{Call: c.N, Mode: m}
-	}
 	for _, c := range log {
-		for _, m := range modesOf(c) {
-			out = append(out, faultstore.Plan{Faults: []faultstore.Fault{one(c, m)}})
+		for _, f := range faultsOf(c) {
+			out = append(out, faultstore.Plan{Faults: []faultstore.Fault{f}})
 		}
 	}
 	switch {
@@ -119,22 +106,46 @@ func (s *single) plans(log []faultstore.Call) (out []faultstore.Plan) {
 	case s.version == 2 && s.op.version == 0 && !*full:
 		out = every(out, 3) // the calls are much the same as in version 3
 	}
-	var twos []faultstore.Plan
+	if *pairs > 0 {
+		out = append(out, s.pairs(log)...)
+	}
+	return out
+}
+
+// faultsOf are a call's faults, in each mode that means something to it.
+func faultsOf(c faultstore.Call) (out []faultstore.Fault) {
+	modes := faultstore.Modes()
+	switch c.Op {
+	case faultstore.OpWrite, faultstore.OpCreate:
+		modes = []faultstore.Mode{faultstore.Before, faultstore.Crash}
+	case faultstore.OpRead:
+		modes = []faultstore.Mode{faultstore.Before, faultstore.Torn, faultstore.Crash}
+	case faultstore.OpOpen, faultstore.OpStat, faultstore.OpList, faultstore.OpListDir:
+		modes = []faultstore.Mode{faultstore.Before, faultstore.Torn, faultstore.Stale, faultstore.Crash}
+	}
+	for _, m := range modes {
+		out = append(out, faultstore.Fault{Call: c.N, Mode: m})
+	}
+	return out
+}
+
+// pairs are two calls that fail in one run, some of all there are.
+func (s *single) pairs(log []faultstore.Call) (out []faultstore.Plan) {
 	for i, a := range log {
+		var later []faultstore.Fault
 		for _, b := range log[i+1:] {
-			for _, m := range modesOf(a) {
-				for _, n := range modesOf(b) {
-					if *pairs > 0 {
-						twos = append(twos, faultstore.Plan{Faults: []faultstore.Fault{one(a, m), one(b, n)}})
-					}
-				}
+			later = append(later, faultsOf(b)...)
+		}
+		for _, f := range faultsOf(a) {
+			for _, g := range later {
+				out = append(out, faultstore.Plan{Faults: []faultstore.Fault{f, g}})
 			}
 		}
 	}
-	if len(twos) > *pairs {
-		twos = every(twos, len(twos)/max(1, *pairs))
+	if len(out) > *pairs {
+		out = every(out, len(out) / *pairs)
 	}
-	return append(out, twos...)
+	return out
 }
 
 // kept are the cases of this operation that failed once.

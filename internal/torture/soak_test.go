@@ -2,6 +2,7 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/compaction"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/objstore/faultstore"
 	"github.com/frazildb/frazil/schema"
@@ -182,8 +184,12 @@ func (s *soak) read(ctx context.Context) {
 			s.t.Error(err)
 			return
 		}
-		if _, err := readRows(ctx, tab, ""); err == nil {
+		switch _, err := readRows(ctx, tab, ""); {
+		case err == nil:
 			s.scans.Add(1)
+		case ctx.Err() == nil && !errors.Is(err, objstore.ErrNotFound):
+			s.t.Errorf("a scan: %v", err)
+			return
 		}
 		select {
 		case <-ctx.Done():
@@ -214,6 +220,9 @@ func (s *soak) check(idle int) {
 		t.Errorf("%v\n got %s\nwant %s", err, text(got), text(s.rows))
 	}
 	checkTable(t, s.tab, "after the soak")
+	if s.scans.Load() == 0 || s.compactions.Load() == 0 {
+		t.Errorf("scans=%d compactions=%d: the commits had nothing beside them", s.scans.Load(), s.compactions.Load())
+	}
 	if n := goroutines(idle); n > idle {
 		t.Errorf("%d goroutines became %d", idle, n)
 	}
@@ -232,7 +241,7 @@ func (s *soak) check(idle int) {
 		}
 	}
 	first, last := best(s.measures[:n/4]), best(s.measures[n-n/4:])
-	t.Logf("ops=%d rate=%.0f/s faults=%d scans=%d compactions=%d (failed %d) goroutines=%d→%d files=%d→%d heap=%dKiB→%dKiB violations=0",
+	testenv.Figures(t, "ops=%d rate=%.0f/s faults=%d scans=%d compactions=%d (failed %d) goroutines=%d→%d files=%d→%d heap=%dKiB→%dKiB",
 		s.commits.Load(), float64(s.commits.Load())/soakTime.Seconds(), s.refused.Load(), s.scans.Load(), s.compactions.Load(), s.failed.Load(),
 		first.goroutines, last.goroutines, first.files, last.files, first.heap>>10, last.heap>>10)
 	if last.goroutines > first.goroutines+4 || last.files > first.files+4 || last.heap > first.heap+first.heap/2+(8<<20) {

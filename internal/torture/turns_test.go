@@ -13,8 +13,8 @@ import (
 // turns lets one of two writers run at a time and hands over at chosen steps. A
 // step is a store call that another writer can notice, or that notices another:
 // on a version of the metadata or the hint, a listing, a delete, and, where there
-// are deletes, the opening of files, which may be gone. All other calls write objects under new names, so
-// that their order means nothing.
+// are deletes, the opening of files, which may be gone. All other calls write
+// objects under new names, so that their order means nothing.
 type turns struct {
 	mu   sync.Mutex
 	cond sync.Cond

@@ -240,10 +240,6 @@ func goroutines(want int) int {
 
 // currentSchemaHas reports whether the table has a column.
 func currentSchemaHas(m *metadata.Table, column string) bool {
-	for _, f := range m.CurrentSchema().Fields {
-		if f.Name == column {
-			return true
-		}
-	}
-	return false
+	_, ok := m.CurrentSchema().FieldByName(column)
+	return ok
 }
