@@ -275,22 +275,12 @@ func (b *binder) column(name string) (*column, error) {
 	if c, ok := b.columns[f.ID]; ok {
 		return c, nil
 	}
-	if !throughStructs(b.schema.Fields, f.ID) {
+	if b.schema.StructPath(f.ID) == nil {
 		return nil, fmt.Errorf("column %s is inside a list or map", name)
 	}
 	c := &column{f.ID, b.schema.Path(f.ID), f.Type}
 	b.columns[f.ID] = c
 	return c, nil
-}
-
-// throughStructs reports whether a field is reached through structs only.
-func throughStructs(fields []schema.Field, id int) bool {
-	for i := range fields {
-		if fields[i].ID == id || fields[i].Type.Kind == schema.KindStruct && throughStructs(fields[i].Type.Fields, id) {
-			return true
-		}
-	}
-	return false
 }
 
 func comparable(t schema.Type) bool {

@@ -174,12 +174,8 @@ func (t *Table) choose(base *schema.Schema, opts *Options) error {
 		}
 		t.paths = make(map[int][]int)
 		for _, id := range t.filter.FieldIDs() {
-			path := pathTo(t.full, id)
-			if path == nil {
-				return fmt.Errorf("filter: field id %d cannot be filtered on", id)
-			}
-			t.paths[id] = path
-			used = append(used, t.full[path[0]])
+			t.paths[id] = base.StructPath(id) // Bind refuses what is not reached so
+			used = append(used, base.Fields[t.paths[id][0]])
 		}
 	}
 	t.view.stats = slices.ContainsFunc(used, wantsStats)
@@ -210,21 +206,6 @@ func project(base *schema.Schema, columns []string, fold bool) (*schema.Schema, 
 		}
 	}
 	return base.Select(columns)
-}
-
-// pathTo returns the indexes that lead through structs to a field.
-func pathTo(fields []schema.Field, id int) []int {
-	for i := range fields {
-		if fields[i].ID == id {
-			return []int{i}
-		}
-		if fields[i].Type.Kind == schema.KindStruct {
-			if p := pathTo(fields[i].Type.Fields, id); p != nil {
-				return append([]int{i}, p...)
-			}
-		}
-	}
-	return nil
 }
 
 // Schema returns the columns.

@@ -43,7 +43,7 @@ func NewRouter(spec Spec, s *schema.Schema) (*Router, error) {
 		if _, err := f.Transform.ResultType(src); err != nil {
 			return nil, fmt.Errorf("partition field %s: %w", f.Name, err)
 		}
-		fr.src, fr.path = src, structPath(s.Fields, f.SourceIDs[0])
+		fr.src, fr.path = src, s.StructPath(f.SourceIDs[0])
 	}
 	if len(spec.Fields) > 1 {
 		r.joined = make([]pairTable, len(spec.Fields)-1)

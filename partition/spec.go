@@ -192,26 +192,10 @@ func resolveSource(column string, ids []int, s *schema.Schema) (int, string, sch
 	default:
 		return 0, "", schema.Type{}, fmt.Errorf("needs one source column, has %d", len(ids))
 	}
-	if structPath(s.Fields, src.ID) == nil {
+	if s.StructPath(src.ID) == nil {
 		return 0, "", schema.Type{}, fmt.Errorf("column %q is inside a list or map", s.Path(src.ID))
 	}
 	return src.ID, s.Path(src.ID), src.Type, nil
-}
-
-// structPath returns the child positions that lead to a field through structs
-// only, nil if there is no such way.
-func structPath(fields []schema.Field, id int) []int {
-	for i := range fields {
-		if fields[i].ID == id {
-			return []int{i}
-		}
-		if fields[i].Type.Kind == schema.KindStruct {
-			if rest := structPath(fields[i].Type.Fields, id); rest != nil {
-				return append([]int{i}, rest...)
-			}
-		}
-	}
-	return nil
 }
 
 func (f Field) describe() string {

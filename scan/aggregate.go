@@ -79,7 +79,8 @@ func (s *Scan) newAggregator(columns []string) (*aggregator, error) {
 		if err != nil {
 			return nil, err
 		}
-		path, ok := pathTo(a.v.out.Fields, f.ID)
+		path := a.v.out.StructPath(f.ID)
+		ok := path != nil
 		switch f.Type.Kind {
 		case schema.KindVariant, schema.KindGeometry, schema.KindGeography, schema.KindUnknown:
 			ok = false

@@ -11,22 +11,6 @@ import (
 	"github.com/frazildb/frazil/schema"
 )
 
-// pathTo returns the way to a field through structs; false if there is none.
-func pathTo(fields []schema.Field, id int) ([]int, bool) {
-	for i, f := range fields {
-		if f.ID == id {
-			return []int{i}, true
-		}
-		if f.Type.Kind != schema.KindStruct {
-			continue
-		}
-		if rest, ok := pathTo(f.Type.Fields, id); ok {
-			return append([]int{i}, rest...), true
-		}
-	}
-	return nil, false
-}
-
 // member returns the column at the end of a path, null where a struct on the way
 // is; the caller releases it.
 func member(b arrow.RecordBatch, path []int) (arrow.Array, error) {

@@ -265,6 +265,24 @@ func (s *Schema) Path(id int) string { return s.lookup().byID[id].path }
 // top-level or unknown one.
 func (s *Schema) ParentID(id int) int { return s.lookup().byID[id].parent }
 
+// StructPath returns the positions that lead from the top-level fields through
+// structs to a field, nil if there is none or if it is inside a list or map.
+func (s *Schema) StructPath(id int) []int { return structPath(s.Fields, id) }
+
+func structPath(fields []Field, id int) []int {
+	for i := range fields {
+		if fields[i].ID == id {
+			return []int{i}
+		}
+		if fields[i].Type.Kind == KindStruct {
+			if rest := structPath(fields[i].Type.Fields, id); rest != nil {
+				return append([]int{i}, rest...)
+			}
+		}
+	}
+	return nil
+}
+
 // HighestFieldID returns the highest id in use, 0 for an empty schema.
 func (s *Schema) HighestFieldID() int { return s.lookup().highest }
 

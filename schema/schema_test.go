@@ -2,6 +2,7 @@ package schema
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -58,6 +59,11 @@ func TestLookUps(t *testing.T) {
 	}
 	if s.ParentID(9) != 8 || s.ParentID(8) != 6 || s.ParentID(6) != 0 {
 		t.Error("wrong parents")
+	}
+	for id, want := range map[int][]int{1: {0}, 3: {0, 1}, 4: {1}, 6: {3}, 7: nil, 8: nil, 9: nil, 99: nil} {
+		if got := s.StructPath(id); !slices.Equal(got, want) {
+			t.Errorf("way to %d: %v, want %v", id, got, want)
+		}
 	}
 	if _, ok := (&Schema{Fields: s.Fields}).FieldByID(9); !ok {
 		t.Error("a schema not made by New finds nothing")

@@ -26,7 +26,7 @@ func bruteRange(t schema.Type, entries [][]entry) (lo, hi any, nulls, nans, n in
 				nulls++
 				continue
 			}
-			if isNaN(e.val) {
+			if schema.IsNaN(e.val) {
 				nans++
 				continue
 			}
@@ -39,16 +39,6 @@ func bruteRange(t schema.Type, entries [][]entry) (lo, hi any, nulls, nans, n in
 		}
 	}
 	return lo, hi, nulls, nans, n
-}
-
-func isNaN(v any) bool {
-	switch x := v.(type) {
-	case float32:
-		return x != x
-	case float64:
-		return math.IsNaN(x)
-	}
-	return false
 }
 
 // zeroRule makes a zero lower bound negative and a zero upper bound positive.
