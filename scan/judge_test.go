@@ -10,16 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/schema"
 )
 
 // Other engines read the same rows of tables with deletes of every kind.
 func TestJudgeRandomTables(t *testing.T) {
-	python := os.Getenv("FRAZIL_PYTHON")
-	if python == "" {
-		t.Skip("SKIPPED-PYTHON: set FRAZIL_PYTHON to a python with duckdb to compare with it")
-	}
+	python := testenv.Python(t)
 	judge := filepath.Join(filepath.Dir(sharedTables(t)), "tools", "judge.py")
 	for _, seed := range seeds(t, 4) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {

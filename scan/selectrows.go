@@ -160,8 +160,12 @@ func (r *fileReader) equalityDead(a *columns, keep *bitmap.Bitmap, tables []tabl
 	return nil
 }
 
-// compact keeps the rows of the columns that go into the result.
+// compact keeps the rows of the columns that go into the result. Where no row is
+// left it does nothing: there is no result, as in most spans of a look-up.
 func (r *fileReader) compact(a *columns, keep *bitmap.Bitmap) error {
+	if n := keep.Count(); n == 0 || n == keep.Len() {
+		return nil
+	}
 	var idx []int32
 	for i := range a.arrays {
 		if !r.lay.first[i].output {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/frazildb/frazil/expr"
 	"github.com/frazildb/frazil/internal/rowjson"
+	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/scan"
@@ -27,22 +28,7 @@ import (
 // sharedTables returns the folder of tables written by other engines.
 func sharedTables(t testing.TB) string {
 	t.Helper()
-	dir := os.Getenv("FRAZIL_SHARED")
-	given := dir != ""
-	if !given {
-		dir = "../../shared"
-	}
-	dir, err := filepath.Abs(filepath.Join(dir, "tables"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(dir); err != nil {
-		if given && os.Getenv("CI") == "true" {
-			t.Fatalf("FRAZIL_SHARED: %v", err)
-		}
-		t.Skipf("SKIPPED-SHARED: tables of other engines are not at %s", dir)
-	}
-	return dir
+	return testenv.Shared(t, "tables")
 }
 
 // expected is a set of rows as an expected file has it.
