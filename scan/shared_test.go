@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +21,7 @@ import (
 	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
+	"github.com/frazildb/frazil/objstore/objstoretest"
 	"github.com/frazildb/frazil/scan"
 )
 
@@ -103,51 +103,6 @@ func local(t testing.TB, dir string) objstore.Store {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// anyPath is a store that finds a location under dir by its longest suffix that
-// exists there, whatever is in front.
-type anyPath struct {
-	objstore.Store
-	dir   string
-	files []string
-}
-
-func newAnyPath(t testing.TB, dir string) anyPath {
-	s := anyPath{Store: local(t, dir), dir: dir}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			s.files = append(s.files, path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func (s anyPath) Open(ctx context.Context, uri string) (objstore.Object, error) {
-	best, n := uri, 0
-	for _, f := range s.files {
-		k := 0
-		for k < len(f) && k < len(uri) && f[len(f)-1-k] == uri[len(uri)-1-k] {
-			k++
-		}
-		if k > n && strings.Contains(f[len(f)-k:], filepath.Base(f)) {
-			best, n = f, k
-		}
-	}
-	return s.Store.Open(ctx, best)
-}
-
-func (s anyPath) Stat(ctx context.Context, uri string) (objstore.Info, error) {
-	o, err := s.Open(ctx, uri)
-	if err != nil {
-		return objstore.Info{}, err
-	}
-	defer o.Close()
-	return s.Store.Stat(ctx, o.URI())
 }
 
 // lines renders all rows, sorted.
@@ -357,7 +312,7 @@ func TestSharedForeign(t *testing.T) {
 		}
 		home := filepath.Join(dir, e.Table)
 		root, _, _ := strings.Cut(e.Table, "/warehouse/")
-		src, err := source(t, newAnyPath(t, filepath.Join(dir, root)), filepath.Join(home, "metadata", e.MetadataFile))
+		src, err := source(t, objstoretest.AnyPath(t, filepath.Join(dir, root)), filepath.Join(home, "metadata", e.MetadataFile))
 		if err != nil {
 			c.fail(e.Table, "%v", err)
 			continue

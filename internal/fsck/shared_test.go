@@ -3,7 +3,6 @@ package fsck_test
 import (
 	"context"
 	"encoding/json"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,51 +12,8 @@ import (
 	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/metadata"
 	"github.com/frazildb/frazil/objstore"
+	"github.com/frazildb/frazil/objstore/objstoretest"
 )
-
-// anyPath is a store that finds a location under dir by its longest suffix that
-// exists there, whatever is in front: the tables lie elsewhere than they say.
-type anyPath struct {
-	objstore.Store
-	files []string
-}
-
-func newAnyPath(t *testing.T, dir string) anyPath {
-	t.Helper()
-	s := anyPath{Store: local(t, dir)}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			s.files = append(s.files, path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func (s anyPath) find(uri string) string {
-	best, n := uri, 0
-	for _, f := range s.files {
-		k := 0
-		for k < len(f) && k < len(uri) && f[len(f)-1-k] == uri[len(uri)-1-k] {
-			k++
-		}
-		if k > n && strings.Contains(f[len(f)-k:], filepath.Base(f)) {
-			best, n = f, k
-		}
-	}
-	return best
-}
-
-func (s anyPath) Open(ctx context.Context, uri string) (objstore.Object, error) {
-	return s.Store.Open(ctx, s.find(uri))
-}
-
-func (s anyPath) Stat(ctx context.Context, uri string) (objstore.Info, error) {
-	return s.Store.Stat(ctx, s.find(uri))
-}
 
 func local(t *testing.T, dir string) objstore.Store {
 	t.Helper()
@@ -148,7 +104,7 @@ func TestSharedTables(t *testing.T) {
 	dir = testenv.Shared(t, "tables", "foreign")
 	for _, e := range load[[]indexed](t, filepath.Join(dir, "index.json")) {
 		root, _, _ := strings.Cut(e.Table, "/warehouse/")
-		s.check(e.Table, newAnyPath(t, filepath.Join(dir, root)), filepath.Join(dir, e.Table, "metadata", e.MetadataFile))
+		s.check(e.Table, objstoretest.AnyPath(t, filepath.Join(dir, root)), filepath.Join(dir, e.Table, "metadata", e.MetadataFile))
 	}
 	for key := range known {
 		if !s.seen[key] {

@@ -1,4 +1,5 @@
-// Package objstoretest is the conformance suite of objstore.Store.
+// Package objstoretest is the conformance suite of objstore.Store, and has a store
+// that other tests read tables through.
 package objstoretest
 
 import (
