@@ -54,7 +54,7 @@ var formatRules = []rule{
 	{"13", "a column that is not in a file has its value of the identity partition, else its initial default, else null", []mutant{
 		{"scan/layout.go", "l.constants = identityValues(r.v, r.ft)", "_ = identityValues", "scan TestInvariant13Projection", false},
 		{"scan/layout.go", "f.Transform.Kind != partition.IdentityTransform || ", "f.Transform.Kind == partition.VoidTransform || ", "scan TestInvariant13Projection", false},
-		{"internal/parquetfile/read_resolve.go", "if !ok {\n\t\tv = f.InitialDefault\n\t}", "", "internal/parquetfile TestAbsentColumns", false},
+		{"internal/parquetfile/read_resolve.go", "if !ok {\n\t\tv = f.InitialDefault\n\t}", "_ = ok", "internal/parquetfile TestAbsentColumns", false},
 	}},
 	{"14", "bounds may be missing, truncated or of the type before a promotion, and NaN is none", []mutant{
 		{"expr/metrics.go", "return !(above(f.lower, n.lit) ||", "return f.lower != nil && !(above(f.lower, n.lit) ||", "expr TestPruningKeepsMatches", true},
