@@ -2,10 +2,12 @@ package bench
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -80,17 +82,46 @@ func peakRSS() int64 {
 	if err != nil {
 		return maxRSS()
 	}
-	_, rest, ok := bytes.Cut(status, []byte("VmHWM:"))
-	if !ok {
-		return maxRSS()
-	}
-	fields := bytes.Fields(rest)
-	if len(fields) == 0 {
-		return maxRSS()
-	}
-	kb, err := strconv.ParseInt(string(fields[0]), 10, 64)
+	peak, err := peakIn(status)
 	if err != nil {
 		return maxRSS()
 	}
-	return kb << 10
+	return peak
+}
+
+// peakIn reads the peak of memory out of a process's status.
+func peakIn(status []byte) (int64, error) {
+	_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
+	line, _, _ := bytes.Cut(rest, []byte(" kB"))
+	kb, err := strconv.ParseInt(string(bytes.TrimSpace(line)), 10, 64)
+	return kb << 10, err
+}
+
+// ProcessUsage returns the CPU and the peak of memory that another process has
+// used since it began. It is an error where the system does not tell (Linux does).
+func ProcessUsage(pid int) (Usage, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return Usage{}, err
+	}
+	// Behind the name in brackets: state is the first, utime and stime are the
+	// twelfth and thirteenth, in hundredths of a second.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 13 {
+		return Usage{}, fmt.Errorf("process %d: %d fields in its stat", pid, len(fields))
+	}
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	if err != nil {
+		return Usage{}, err
+	}
+	system, err := strconv.ParseInt(fields[12], 10, 64)
+	if err != nil {
+		return Usage{}, err
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return Usage{}, err
+	}
+	peak, err := peakIn(status)
+	return Usage{CPU: time.Duration(user+system) * 10 * time.Millisecond, PeakRSS: peak}, err
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/frazildb/frazil/schema"
 )
 
-// runRival runs a case through iceberg-go.
+// runRival runs a case through iceberg-go, or through Spark.
 func runRival(ctx context.Context, m measurement, o *bench.Options) (bench.Result, error) {
 	switch m.Workload {
 	case "W1":
@@ -29,7 +29,11 @@ func runRival(ctx context.Context, m measurement, o *bench.Options) (bench.Resul
 		return rivalUpsert(ctx, m.Case, o)
 	case "W10":
 		for _, c := range bench.CompactionCases() {
-			if c.Name == m.Case {
+			switch {
+			case c.Name != m.Case:
+			case m.System == sparkSystem:
+				return sparkCompact(ctx, c, o)
+			default:
 				return rivalCompact(ctx, c, o)
 			}
 		}

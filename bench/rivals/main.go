@@ -95,15 +95,8 @@ func (m measurement) run(ctx context.Context) (bench.Result, error) {
 		}
 		return bench.Result{}, bench.Prepare(ctx, m.Prepared, opts)
 	}
-	if m.System == icebergGo {
+	if m.System != frazil {
 		return runRival(ctx, m, opts)
-	}
-	if m.System == sparkSystem {
-		for _, c := range bench.CompactionCases() {
-			if c.Name == m.Case {
-				return sparkCompact(ctx, c, opts)
-			}
-		}
 	}
 	rs, err := bench.Run(ctx, []string{m.Workload + "/" + m.Case}, opts)
 	if err != nil {

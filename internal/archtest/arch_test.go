@@ -19,7 +19,7 @@ const module = "github.com/frazildb/frazil"
 // layers lists the packages from the bottom up. A package imports only from
 // earlier lines. A pattern ending in /* matches packages below that folder.
 var layers = [][]string{
-	{"internal/bitmap", "internal/parallel", "internal/testenv", "internal/variant", "internal/avrofile", "internal/kv", "objstore"},
+	{"internal/bitmap", "internal/parallel", "internal/testenv", "internal/variant", "internal/avrofile", "internal/kv", "internal/e2e/spark", "objstore"},
 	{"internal/arrowsel"},
 	{"internal/puffin", "schema", "objstore/cloud", "objstore/faultstore", "objstore/objstoretest"},
 	{"internal/rowjson", "partition"},

@@ -209,7 +209,7 @@ func branchOff(t *testing.T, tab *table.Table) {
 
 // testEngines lets every engine read a table of every feature, and compares what
 // came of it with the README's table.
-func (s *spark) testEngines(t *testing.T) {
+func (s *sparkTest) testEngines(t *testing.T) {
 	testenv.Python(t)
 	engines := []judge.Engine{judge.DuckDB, judge.PyIceberg, judge.Polars, judge.ChDB}
 	names, versions := []string{"DuckDB", "PyIceberg", "Polars", "chDB"}, engineVersions(t)
@@ -234,7 +234,7 @@ func (s *spark) testEngines(t *testing.T) {
 	compareReadme(t, "engines", b.String())
 }
 
-func (s *spark) featured(t *testing.T, name string, f feature) *table.Table {
+func (s *sparkTest) featured(t *testing.T, name string, f feature) *table.Table {
 	t.Helper()
 	spec, err := partition.Parse(f.spec)
 	if err != nil {
@@ -274,14 +274,14 @@ func judgeReads(t *testing.T, tab *table.Table, e judge.Engine, at []int64) stri
 	return "yes"
 }
 
-func (s *spark) sparkReads(t *testing.T, tab *table.Table, at []int64) string {
+func (s *sparkTest) sparkReads(t *testing.T, tab *table.Table, at []int64) string {
 	t.Helper()
 	for _, id := range at {
 		q := "SELECT * FROM h." + tab.Name()
 		if id != 0 {
 			q += fmt.Sprintf(" VERSION AS OF %d", id)
 		}
-		got, err := s.try(q)
+		got, err := s.app.SQL(q)
 		if err != nil {
 			t.Logf("Spark refuses %s: %.200s", tab.Name(), err)
 			return "refuses"

@@ -1,101 +1,50 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/internal/e2e/spark"
 	"github.com/frazildb/frazil/internal/rowjson"
 	"github.com/frazildb/frazil/internal/testenv"
 	"github.com/frazildb/frazil/scan"
 	"github.com/frazildb/frazil/table"
 )
 
-// spark is a running Spark application with the warehouse as its catalog "h".
-type spark struct {
+// sparkTest is a Spark application over a warehouse that is its catalog "h".
+type sparkTest struct {
 	t   *testing.T
 	dir string
 	cat catalog.Catalog
-	in  io.WriteCloser
-	out *bufio.Reader
-	log *bytes.Buffer
+	app *spark.App
 }
 
 // startSpark starts Spark over a new warehouse.
-func startSpark(t *testing.T) *spark {
+func startSpark(t *testing.T) *sparkTest {
 	t.Helper()
-	home := testenv.Spark(t)
-	s := &spark{t: t, dir: t.TempDir(), log: &bytes.Buffer{}}
+	s := &sparkTest{t: t, dir: t.TempDir()}
 	s.cat = openWarehouse(t, s.dir)
-	cmd := exec.Command("java", "@"+filepath.Join("spark", "java.opts"),
-		"-Dlog4j2.configurationFile="+filepath.Join("spark", "log4j2.properties"),
-		"-Djava.io.tmpdir="+t.TempDir(),
-		"-cp", filepath.Join(home, "classes")+":"+filepath.Join(home, "jars", "*"), "Judge", s.dir)
-	cmd.Stderr = s.log
-	in, err := cmd.StdinPipe()
+	app, err := spark.Start(context.Background(), &spark.Options{Home: testenv.Spark(t), Warehouse: s.dir, Temp: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s.in, s.out = in, bufio.NewReaderSize(out, 1<<20)
 	t.Cleanup(func() {
-		in.Close()
-		_ = cmd.Wait()
-		if t.Failed() && s.log.Len() > 0 {
-			t.Logf("spark said:\n%s", s.log)
+		if log := app.Close(); t.Failed() && log != "" {
+			t.Logf("spark said:\n%s", log)
 		}
 	})
-	if _, err := s.answer(); err != nil {
-		t.Fatalf("spark did not start: %v", err)
-	}
+	s.app = app
 	return s
 }
 
-func (s *spark) answer() ([]string, error) {
-	var rows []string
-	for {
-		line, err := s.out.ReadString('\n')
-		if err != nil {
-			return nil, fmt.Errorf("spark is gone: %w\n%s", err, s.log)
-		}
-		line = strings.TrimSuffix(line, "\n")
-		switch {
-		case line == "D":
-			return rows, nil
-		case strings.HasPrefix(line, "R "):
-			rows = append(rows, line[2:])
-		case strings.HasPrefix(line, "E "):
-			return nil, fmt.Errorf("spark: %.2000s", line[2:])
-		}
-	}
-}
-
-// try runs a statement and returns its rows in canonical form, sorted.
-func (s *spark) try(sql string) ([]string, error) {
-	if _, err := fmt.Fprintln(s.in, strings.ReplaceAll(sql, "\n", `\n`)); err != nil {
-		return nil, err
-	}
-	return s.answer()
-}
-
-func (s *spark) sql(t *testing.T, format string, args ...any) []string {
+func (s *sparkTest) sql(t *testing.T, format string, args ...any) []string {
 	t.Helper()
 	q := fmt.Sprintf(format, args...)
-	rows, err := s.try(q)
+	rows, err := s.app.SQL(q)
 	if err != nil {
 		t.Fatalf("%s\n%v", q, err)
 	}
@@ -159,7 +108,7 @@ func difference(a, b []string) (out []string) {
 
 // readsSame compares every snapshot and branch of a table as Spark reads it with
 // what we read.
-func (s *spark) readsSame(t *testing.T, name string) {
+func (s *sparkTest) readsSame(t *testing.T, name string) {
 	t.Helper()
 	tab := s.open(t, name)
 	m := tab.Metadata()
@@ -186,7 +135,7 @@ func (s *spark) readsSame(t *testing.T, name string) {
 	}
 }
 
-func (s *spark) open(t *testing.T, name string) *table.Table {
+func (s *sparkTest) open(t *testing.T, name string) *table.Table {
 	t.Helper()
 	tab, err := table.Open(context.Background(), s.cat, name, nil)
 	if err != nil {

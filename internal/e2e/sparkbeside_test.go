@@ -33,7 +33,7 @@ func upgradeTo(t *testing.T, tab *table.Table, version int) {
 
 // modelled is a table of id, name, n and the rows it must have.
 type modelled struct {
-	*spark
+	*sparkTest
 	tab  *table.Table
 	rows map[int32]schema.Row
 }
@@ -91,11 +91,11 @@ func sequence(from, to, step int32) (ids []int32) {
 
 // testUpgrade takes a table of Spark's from version 1 to 3, with deletes for
 // several files at once on the way, and goes on in each with upserts.
-func (s *spark) testUpgrade(t *testing.T) {
+func (s *sparkTest) testUpgrade(t *testing.T) {
 	const name = "db.upgraded"
 	s.sql(t, `CREATE TABLE h.%s (id INT NOT NULL, name STRING, n BIGINT) USING iceberg PARTITIONED BY (truncate(100, id))
 		TBLPROPERTIES ('format-version'='1', 'write.delete.mode'='merge-on-read', 'write.delete.granularity'='partition')`, name)
-	m := &modelled{spark: s, rows: map[int32]schema.Row{}}
+	m := &modelled{sparkTest: s, rows: map[int32]schema.Row{}}
 	for k := range int32(3) {
 		s.sql(t, "INSERT INTO h.%s SELECT CAST(id AS INT), 'v1', id * 3 FROM range(%d, 200, 3)", name, k)
 	}
@@ -147,7 +147,7 @@ func (s *spark) testUpgrade(t *testing.T) {
 // file of Spark's, that is in the middle of the rewriting, and returns what
 // became of the statement. Spark's catalog swaps metadata by an unguarded rename
 // (the spec says so of file systems), so that we must not swap just then.
-func (s *spark) besideSpark(t *testing.T, tab *table.Table, sql string, meanwhile func()) error {
+func (s *sparkTest) besideSpark(t *testing.T, tab *table.Table, sql string, meanwhile func()) error {
 	t.Helper()
 	files := func() int {
 		n := 0
@@ -160,22 +160,20 @@ func (s *spark) besideSpark(t *testing.T, tab *table.Table, sql string, meanwhil
 		return n
 	}
 	before := files()
-	if _, err := fmt.Fprintln(s.in, strings.ReplaceAll(sql, "\n", `\n`)); err != nil {
-		t.Fatal(err)
-	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.answer()
+		_, err := s.app.SQL(sql)
 		done <- err
 	}()
-	for tick := time.NewTicker(2 * time.Millisecond); ; {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
 		select {
 		case err := <-done:
 			t.Errorf("%s ended before it wrote a file: %v", sql, err)
 			return err
 		case <-tick.C:
 			if files() > before {
-				tick.Stop()
 				meanwhile()
 				return <-done
 			}
@@ -185,7 +183,7 @@ func (s *spark) besideSpark(t *testing.T, tab *table.Table, sql string, meanwhil
 
 // testBeside lets Spark maintain a table while our writer writes: what we commit
 // meanwhile is there afterwards, whether Spark's rewrite came through or gave up.
-func (s *spark) testBeside(t *testing.T) {
+func (s *sparkTest) testBeside(t *testing.T) {
 	for _, version := range []int{2, 3} {
 		name := fmt.Sprintf("db.beside%d", version)
 		spec, err := partition.Parse("bucket(8, id)")
@@ -196,7 +194,7 @@ func (s *spark) testBeside(t *testing.T) {
 			schema.Field{ID: 1, Name: "id", Type: schema.Int, Required: true},
 			schema.Field{ID: 2, Name: "name", Type: schema.String},
 			schema.Field{ID: 3, Name: "n", Type: schema.Long})
-		m := &modelled{spark: s, rows: map[int32]schema.Row{}}
+		m := &modelled{sparkTest: s, rows: map[int32]schema.Row{}}
 		m.tab = s.create(t, name, sch, &table.CreateOptions{Key: []string{"id"}, Partition: spec, FormatVersion: version})
 		for k := range int32(3) {
 			m.commit(t, fmt.Sprint("base", k), sequence(k*7, 300, 2)...)

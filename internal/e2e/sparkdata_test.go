@@ -234,7 +234,7 @@ func withNaN(got, want []string, rows []schema.Row, column int) []string {
 // filtersSame lets Spark and us read a table with conditions on its columns, and
 // compares the ids with those the rows say. Of every column so many values are
 // tried, from one of the odd ones on.
-func (s *spark) filtersSame(t *testing.T, tab *table.Table, rows []schema.Row, first, perColumn int) {
+func (s *sparkTest) filtersSame(t *testing.T, tab *table.Table, rows []schema.Row, first, perColumn int) {
 	t.Helper()
 	var all []filter
 	var columns []int

@@ -42,7 +42,7 @@ func inspected(t *testing.T, tab *table.Table, name string, o *inspect.Options) 
 }
 
 // sameInspections compares all sixteen metadata tables with Spark's.
-func (s *spark) sameInspections(t *testing.T, tab *table.Table) {
+func (s *sparkTest) sameInspections(t *testing.T, tab *table.Table) {
 	t.Helper()
 	if err := tab.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func (s *spark) sameInspections(t *testing.T, tab *table.Table) {
 // testInspect compares metadata tables, with all that they may have to show:
 // several specs, dropped partition columns, all kinds of deletes, refs, expired
 // snapshots, nested columns.
-func (s *spark) testInspect(t *testing.T) {
+func (s *sparkTest) testInspect(t *testing.T) {
 	sch := schema.MustNew(
 		schema.Field{ID: 1, Name: "id", Type: schema.Int, Required: true},
 		schema.Field{ID: 2, Name: "name", Type: schema.String},

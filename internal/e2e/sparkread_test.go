@@ -13,7 +13,7 @@ import (
 	"github.com/frazildb/frazil/table"
 )
 
-func (s *spark) create(t *testing.T, name string, sch *schema.Schema, o *table.CreateOptions) *table.Table {
+func (s *sparkTest) create(t *testing.T, name string, sch *schema.Schema, o *table.CreateOptions) *table.Table {
 	t.Helper()
 	tab, err := table.Create(t.Context(), s.cat, name, sch, o)
 	if err != nil {
@@ -38,7 +38,7 @@ var sparkTypes = []schema.Type{
 	schema.Date, schema.Timestamp, schema.TimestampTz, schema.String, schema.UUID, schema.Fixed(5), schema.Binary,
 }
 
-func (s *spark) testTypes(t *testing.T) {
+func (s *sparkTest) testTypes(t *testing.T) {
 	for _, version := range []int{2, 3} {
 		name := fmt.Sprintf("db.types%d", version)
 		sch := columns(sparkTypes...)
@@ -52,7 +52,7 @@ func (s *spark) testTypes(t *testing.T) {
 	}
 }
 
-func (s *spark) testNested(t *testing.T) {
+func (s *sparkTest) testNested(t *testing.T) {
 	sch := schema.MustNew(
 		schema.Field{ID: 1, Name: "id", Type: schema.Int, Required: true},
 		schema.Field{ID: 2, Name: "st", Type: schema.Struct(
@@ -113,7 +113,7 @@ func (s *spark) testNested(t *testing.T) {
 	}
 }
 
-func (s *spark) testPartitions(t *testing.T) {
+func (s *sparkTest) testPartitions(t *testing.T) {
 	for i, c := range []struct {
 		types []schema.Type
 		spec  string
@@ -151,7 +151,7 @@ func (s *spark) testPartitions(t *testing.T) {
 	}
 }
 
-func (s *spark) testEvolution(t *testing.T) {
+func (s *sparkTest) testEvolution(t *testing.T) {
 	for _, version := range []int{2, 3} {
 		name := fmt.Sprintf("db.evolved%d", version)
 		sch := schema.MustNew(
@@ -228,7 +228,7 @@ func respec(t *testing.T, tab *table.Table, terms string) {
 	}
 }
 
-func (s *spark) testDeletes(t *testing.T) {
+func (s *sparkTest) testDeletes(t *testing.T) {
 	sch := columns(schema.String, schema.Int)
 	for _, c := range []struct {
 		name     string
@@ -300,7 +300,7 @@ func (s *spark) testDeletes(t *testing.T) {
 }
 
 // testWide reads a file of Spark's whose rows are wide but compress well.
-func (s *spark) testWide(t *testing.T) {
+func (s *sparkTest) testWide(t *testing.T) {
 	tab := s.create(t, "db.wide", columns(schema.String), nil)
 	s.sql(t, "INSERT INTO h.db.wide SELECT CAST(id AS INT), repeat('x', 5000) FROM range(0, 60000, 1, 1)")
 	if err := tab.Refresh(t.Context()); err != nil {

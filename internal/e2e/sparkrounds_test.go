@@ -20,7 +20,7 @@ import (
 
 // rounds is a table that Spark and we change in turn, and what must be in it.
 type rounds struct {
-	*spark
+	*sparkTest
 	t    *testing.T
 	name string
 	tab  *table.Table // open all the time: it has to notice what Spark did
@@ -178,7 +178,7 @@ func (r *rounds) check(what string) {
 	}
 }
 
-func (s *spark) testRounds(t *testing.T) {
+func (s *sparkTest) testRounds(t *testing.T) {
 	for _, c := range []struct {
 		name, spec, mode string
 		version          int
@@ -199,7 +199,7 @@ func (s *spark) testRounds(t *testing.T) {
 				schema.Field{ID: 2, Name: "name", Type: schema.String},
 				schema.Field{ID: 3, Name: "n", Type: schema.Long},
 				schema.Field{ID: 4, Name: "at", Type: schema.TimestampTz})
-			r := &rounds{spark: s, t: t, name: c.name, rnd: rand.New(rand.NewPCG(1, 2)), rows: map[int32]schema.Row{}}
+			r := &rounds{sparkTest: s, t: t, name: c.name, rnd: rand.New(rand.NewPCG(1, 2)), rows: map[int32]schema.Row{}}
 			r.tab = s.create(t, c.name, sch, &table.CreateOptions{
 				Key: []string{"id"}, Partition: spec, FormatVersion: c.version,
 				Properties: map[string]string{"write.delete.mode": c.mode, "write.update.mode": c.mode, "write.merge.mode": c.mode},
