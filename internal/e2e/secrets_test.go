@@ -64,14 +64,17 @@ func TestSecrets(t *testing.T) {
 		runs = append(runs, []string{"tables", "--warehouse", h, "--verbose"}, []string{"scan", h + "/x", "--verbose"},
 			[]string{"scan", "s.t", "--allow", h, "--verbose"}, []string{"scan", "s.t", "--map", h + "=" + h, "--verbose"})
 	}
+	leaks := 0
 	for _, args := range runs {
 		r := frazil(t, local, args...)
 		if out := r.stdout + r.stderr; strings.Contains(out, canary) {
+			leaks++
 			t.Errorf("frazil %q prints a secret:\n%s", args, out)
 		}
 	}
 	t.Setenv("FRAZIL_CONFIG", config)
 	if r := frazil(t, "", "tables", "--verbose"); strings.Contains(r.stdout+r.stderr, canary) {
+		leaks++
 		t.Errorf("with a configuration file: a secret is printed:\n%s%s", r.stdout, r.stderr)
 	}
 	files := 0
@@ -82,6 +85,7 @@ func TestSecrets(t *testing.T) {
 		files++
 		data, err := os.ReadFile(path)
 		if strings.Contains(string(data), canary) || strings.Contains(path, canary) {
+			leaks++
 			t.Errorf("%s holds a secret", path)
 		}
 		return err
@@ -89,5 +93,5 @@ func TestSecrets(t *testing.T) {
 	if err != nil || files < 5 {
 		t.Errorf("%d files of the table looked at, %v", files, err)
 	}
-	t.Logf("runs=%d files=%d leaks=0", len(runs)+1, files)
+	t.Logf("runs=%d files=%d leaks=%d", len(runs)+1, files, leaks)
 }
