@@ -2,6 +2,7 @@ package objstore_test
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -154,10 +155,7 @@ func (c *crashFS) crash(t testing.TB, root string, percent int, r *rand.Rand) ob
 		if d == nil {
 			return // removed since, and its name is still there
 		}
-		names := map[string]*crashFile{}
-		for name, f := range d.names {
-			names[name] = f
-		}
+		names := maps.Clone(d.names)
 		for _, n := range d.pending {
 			if r.IntN(100) < percent {
 				apply(names, n)

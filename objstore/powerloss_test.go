@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -180,8 +181,11 @@ func (p *powerLoss) hook(op objstore.FileOp, run func() error) error {
 	return err
 }
 
-// crashAt looks at what a power loss now would leave.
+// crashAt looks at what a power loss now would leave, until something is wrong.
 func (p *powerLoss) crashAt(where string) {
+	if p.t.Failed() {
+		return
+	}
 	p.changes++
 	for _, percent := range []int{0, 10, 50, 100} {
 		p.crashes++
@@ -190,11 +194,11 @@ func (p *powerLoss) crashAt(where string) {
 		what := fmt.Sprintf("%s, after %s, %d %% of what was not synced", p.doing, where, percent)
 		switch {
 		case err != nil:
-			p.t.Fatalf("%s: %v", what, err)
+			p.t.Errorf("%s: %v", what, err)
 		case missing && p.created:
-			p.t.Fatalf("%s: the table is gone", what)
+			p.t.Errorf("%s: the table is gone", what)
 		case !missing && p.created && !maps.Equal(rows, p.before) && !maps.Equal(rows, p.after):
-			p.t.Fatalf("%s: rows %v, neither %v nor %v", what, rows, p.before, p.after)
+			p.t.Errorf("%s: rows %v, neither %v nor %v", what, rows, p.before, p.after)
 		}
 	}
 }
@@ -208,96 +212,99 @@ func TestFileErrors(t *testing.T) {
 		"link": {syscall.ENOSPC}, "rename": {syscall.ENOSPC}, "remove": {syscall.EROFS}, "mkdir": {syscall.ENOSPC, syscall.EACCES},
 		"rmdir": {syscall.EACCES}, "syncdir": {syscall.EIO},
 	}
+	stride := 3
+	switch {
+	case testing.Short():
+		stride = 11
+	case *allChanges:
+		stride = 1
+	}
 	cases, unknown, hit := 0, 0, map[string]int{}
 	for i := range steps() {
-		for n := 0; ; n++ {
-			f := newFileErrors(t, i, n)
-			for _, errno := range faults[f.kind] {
+		kinds := changesOf(t, i)
+		for n := 0; n < len(kinds); n += stride {
+			hit[kinds[n]]++
+			for _, errno := range faults[kinds[n]] {
+				f := fileErrors{t: t, i: i, n: n, kind: kinds[n], dir: t.TempDir()}
 				if f.run(errno) {
 					unknown++
 				}
 				cases++
 			}
-			if hit[f.kind]++; f.kind == "" {
-				break
-			}
-			if testing.Short() {
-				n += 10
-			} else if !*allChanges {
-				n += 2
-			}
 		}
 	}
-	delete(hit, "")
+	for kind := range faults {
+		if hit[kind] == 0 && !testing.Short() {
+			t.Errorf("no %s failed", kind)
+		}
+	}
 	testenv.Figures(t, "faults=%d unknown=%d at %v", cases, unknown, hit)
 }
 
-// fileErrors is the nth change of the file system in a step.
-type fileErrors struct {
-	t    *testing.T
-	i, n int
-	kind string // "" when there are not so many
-	dir  string
-}
-
-func newFileErrors(t *testing.T, i, n int) *fileErrors {
-	f := &fileErrors{t: t, i: i, n: n}
-	f.try(nil)
-	return f
-}
-
-// try runs the step on a new table and fails its nth change with err, if that is
-// not nil.
-func (f *fileErrors) try(errno error) (store objstore.Store, outcome error) {
-	t := f.t
+// changesOf returns the kinds of changes of the file system that a step makes.
+func changesOf(t *testing.T, i int) (kinds []string) {
 	t.Helper()
-	f.dir = t.TempDir()
-	store, err := objstore.NewLocal(f.dir, nil)
+	var mu sync.Mutex // writes run side by side
+	err := tryStep(t, t.TempDir(), i, func(op objstore.FileOp, run func() error) error {
+		mu.Lock()
+		kinds = append(kinds, op.Kind)
+		mu.Unlock()
+		return run()
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tab, err := makeTable(t.Context(), store, 2+f.i%2)
+	return kinds
+}
+
+// tryStep takes a step on a new table in a directory, with a hook in charge of its
+// changes of the file system.
+func tryStep(t *testing.T, dir string, i int, hook func(op objstore.FileOp, run func() error) error) error {
+	t.Helper()
+	store, err := objstore.NewLocal(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	tab, err := makeTable(t.Context(), store, 2+i%2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := steps()
-	for _, s := range all[:f.i] {
+	for _, s := range all[:i] {
 		if err := s.run(t.Context(), tab); err != nil {
 			t.Fatal(err)
 		}
 	}
-	left := f.n
-	f.kind = ""
-	var fs sync.Mutex
-	objstore.HookLocal(store, func(op objstore.FileOp, run func() error) error {
-		fs.Lock()
-		mine := left == 0
-		if left--; mine {
-			f.kind = op.Kind
-		}
-		fs.Unlock()
-		if mine && errno != nil {
+	objstore.HookLocal(store, hook)
+	return all[i].run(t.Context(), tab)
+}
+
+// fileErrors is the nth change of the file system in a step, on a table in dir.
+type fileErrors struct {
+	t    *testing.T
+	i, n int
+	kind string
+	dir  string
+}
+
+// run fails the change and looks at what came of it.
+func (f *fileErrors) run(errno error) (unknown bool) {
+	t := f.t
+	t.Helper()
+	var made atomic.Int64
+	outcome := tryStep(t, f.dir, f.i, func(_ objstore.FileOp, run func() error) error {
+		if made.Add(1) == int64(f.n)+1 {
 			return errno
 		}
 		return run()
 	})
-	outcome = all[f.i].run(t.Context(), tab)
-	return store, outcome
-}
-
-func (f *fileErrors) run(errno error) (unknown bool) {
-	t := f.t
-	t.Helper()
-	kind := f.kind
-	store, outcome := f.try(errno)
-	f.kind = kind
-	store.Close()
 	s := steps()[f.i]
 	before := map[int64]string{}
 	if f.i > 0 {
 		before = steps()[f.i-1].rows
 	}
-	what := fmt.Sprintf("%s: change %d (%s) fails with %v, reported %v", s.name, f.n, kind, errno, outcome)
+	what := fmt.Sprintf("%s: change %d (%s) fails with %v, reported %v", s.name, f.n, f.kind, errno, outcome)
 	unknown = errors.Is(outcome, catalog.ErrUnknownOutcome)
 	again, err := objstore.NewLocal(f.dir, nil)
 	if err != nil {
