@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,8 +59,8 @@ func requireTest(t *testing.T, where, cell string) {
 	}
 }
 
-// libraries are the packages whose source may ask for properties.
-var libraries = []string{"catalog", "compaction", "metadata", "scan", "snapshot", "table", "cdc"}
+// setters are folders whose source sets properties of tables of its own.
+var setters = []string{"bench", "examples"}
 
 var propertyName = regexp.MustCompile(`^(write|read|commit|gc|schema|history\.expire)\.[a-z0-9.-]+$`)
 
@@ -84,31 +85,32 @@ func askedFor(t *testing.T) map[string]map[string]bool {
 			out[name][def] = true
 		}
 	}
-	for _, lib := range libraries {
-		err := filepath.WalkDir(filepath.Join(testenv.Root(), lib), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-			if err != nil {
-				return err
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				switch x := n.(type) {
-				case *ast.CallExpr:
-					if f, ok := x.Fun.(*ast.SelectorExpr); ok && (f.Sel.Name == "Property" || f.Sel.Name == "PropertyInt") && len(x.Args) == 2 {
-						add(x.Args[0], constant(x.Args[1]))
-					}
-				case *ast.BasicLit:
-					add(x, "")
-				}
-				return true
-			})
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
+	err := filepath.WalkDir(testenv.Root(), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && path != testenv.Root() && (d.Name()[0] == '.' || slices.Contains(setters, d.Name())) {
+			return filepath.SkipDir
 		}
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch x := n.(type) {
+			case *ast.CallExpr:
+				if f, ok := x.Fun.(*ast.SelectorExpr); ok && (f.Sel.Name == "Property" || f.Sel.Name == "PropertyInt") && len(x.Args) == 2 {
+					add(x.Args[0], constant(x.Args[1]))
+				}
+			case *ast.BasicLit:
+				add(x, "")
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }
