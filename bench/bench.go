@@ -186,7 +186,9 @@ func (o *Options) wants(name string) bool {
 
 // done judges a result, reports it and appends it.
 func (o *Options) done(rs []Result, r Result) []Result {
-	r.Verdicts = judge(&r, o.Size)
+	if o.Scale == 1 { // limits are for the sizes as they are
+		r.Verdicts = judge(&r, o.Size)
+	}
 	if o.Done != nil {
 		o.Done(r)
 	}

@@ -85,6 +85,9 @@ func TestWorkloads(t *testing.T) {
 				t.Errorf("%d results, %d reported, want %d", len(rs), seen, c.cases)
 			}
 			for _, r := range rs {
+				if len(r.Verdicts) > 0 {
+					t.Errorf("%s: judged at another scale: %v", r.Case, r.Verdicts)
+				}
 				if r.Rows <= 0 || r.Seconds <= 0 || r.CPUNsPerRow < 0 || r.PeakRSSBytes <= 0 {
 					t.Errorf("%s: figures missing: %+v", r.Case, r)
 				}
@@ -105,6 +108,10 @@ func TestVerdicts(t *testing.T) {
 	}
 	if s := got[0].String(); s != "s 0.06 ≤ 0.05 MISSED" {
 		t.Error(s)
+	}
+	r = Result{Workload: "W8", Case: "10k-manifests", Seconds: 0.06}
+	if got := judge(&r, Small); len(got) != 0 {
+		t.Errorf("a thousand manifests: %v", got)
 	}
 	r = Result{Workload: "W6", Case: "two-columns", RowsPerSecond: 81e6}
 	if got := judge(&r, Small); len(got) != 0 {
