@@ -75,7 +75,7 @@ func (a *attempt) dropByContent(ctx context.Context) error {
 	live := map[string]bool{}
 	for i := range a.state.Files {
 		if p := a.state.Files[i].Data.File.Path; !a.gone[p] {
-			live[barePath(p)] = true
+			live[deletes.BarePath(p)] = true
 		}
 	}
 	n := 0
@@ -92,7 +92,7 @@ func (a *attempt) dropByContent(ctx context.Context) error {
 		}
 		needed := false
 		for path := range sets {
-			needed = needed || live[barePath(path)]
+			needed = needed || live[deletes.BarePath(path)]
 		}
 		if !needed {
 			a.removes[idOf(f)] = f

@@ -3,6 +3,7 @@ package compaction
 import (
 	"strconv"
 
+	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/scan"
 	"github.com/frazildb/frazil/schema"
@@ -65,7 +66,7 @@ type list struct {
 
 func (n *needs) data(e *manifest.Entry, equality []*manifest.Entry, vector bool, upTo int64) {
 	f := e.File
-	n.paths[barePath(f.Path)] = vector
+	n.paths[deletes.BarePath(f.Path)] = vector
 	key := n.part(f)
 	if old, ok := n.parts[key]; !ok || e.SequenceNumber < old {
 		n.parts[key] = e.SequenceNumber
@@ -99,13 +100,13 @@ func (n *needs) needed(e *manifest.Entry) bool {
 		return n.equality[e]
 	}
 	if f.ReferencedDataFile != "" {
-		vector, live := n.paths[barePath(f.ReferencedDataFile)]
+		vector, live := n.paths[deletes.BarePath(f.ReferencedDataFile)]
 		return live && (f.IsDV() || !vector)
 	}
 	lo, okLo := f.Lower.Get(schema.IDDeleteFilePath)
 	hi, okHi := f.Upper.Get(schema.IDDeleteFilePath)
 	if okLo && okHi && len(lo) > 0 && string(lo) == string(hi) {
-		_, live := n.paths[barePath(string(lo))]
+		_, live := n.paths[deletes.BarePath(string(lo))]
 		return live
 	}
 	oldest, ok := n.parts[n.part(f)]

@@ -3,7 +3,6 @@ package compaction
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/frazildb/frazil/deletes"
@@ -34,7 +33,7 @@ type rowsOf struct {
 func newGoneRows(inputs []*input) *goneRows {
 	g := &goneRows{paths: map[string]bool{}, known: map[fileID]map[string][]rowsOf{}, used: map[fileID]bool{}}
 	for _, in := range inputs {
-		g.paths[barePath(in.task.Data.File.Path)] = true
+		g.paths[deletes.BarePath(in.task.Data.File.Path)] = true
 	}
 	return g
 }
@@ -47,7 +46,7 @@ func (g *goneRows) of(ctx context.Context, store objstore.Store, f *scan.FileTas
 		if err != nil {
 			return nil, fmt.Errorf("deletes of %s: %w", f.Data.File.Path, err)
 		}
-		for _, r := range sets[barePath(f.Data.File.Path)] {
+		for _, r := range sets[deletes.BarePath(f.Data.File.Path)] {
 			out.Union(r.rows)
 		}
 	} else {
@@ -56,8 +55,8 @@ func (g *goneRows) of(ctx context.Context, store objstore.Store, f *scan.FileTas
 			if err != nil {
 				return nil, fmt.Errorf("deletes of %s: %w", f.Data.File.Path, err)
 			}
-			for _, r := range sets[barePath(f.Data.File.Path)] {
-				if samePath(r.path, f.Data.File.Path) {
+			for _, r := range sets[deletes.BarePath(f.Data.File.Path)] {
+				if deletes.SamePath(r.path, f.Data.File.Path) {
 					out.Union(r.rows)
 				}
 			}
@@ -83,30 +82,20 @@ func (g *goneRows) read(ctx context.Context, store objstore.Store, f *manifest.D
 		if err != nil {
 			return nil, err
 		}
-		sets[barePath(path)] = []rowsOf{{path, p}}
+		sets[deletes.BarePath(path)] = []rowsOf{{path, p}}
 	} else {
-		all, err := deletes.ReadPositions(ctx, store, f, func(p string) bool { return g.paths[barePath(p)] })
+		all, err := deletes.ReadPositions(ctx, store, f, func(p string) bool { return g.paths[deletes.BarePath(p)] })
 		if err != nil {
 			return nil, err
 		}
 		for p, rows := range all {
-			sets[barePath(p)] = append(sets[barePath(p)], rowsOf{p, rows})
+			sets[deletes.BarePath(p)] = append(sets[deletes.BarePath(p)], rowsOf{p, rows})
 		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.known[id] = sets
 	return sets, nil
-}
-
-// samePath reports whether a position delete's path means a data file's: they
-// are equal, or one is a path without scheme and authority and they are equal
-// but for those.
-func samePath(deleted, data string) bool {
-	if deleted == data {
-		return true
-	}
-	return (strings.HasPrefix(deleted, "/") || strings.HasPrefix(data, "/")) && barePath(deleted) == barePath(data)
 }
 
 // keep says that an attempt would have asked for a file's deletes, had it not

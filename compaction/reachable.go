@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/snapshot"
@@ -30,7 +31,7 @@ func (r *reach) add(uri string) {
 		c = uri // a relative location of old writers
 	}
 	r.files[c] = true
-	r.bare[barePath(c)] = c
+	r.bare[deletes.BarePath(c)] = c
 }
 
 // has reports whether a file is referred to, whatever the spelling of its
@@ -50,7 +51,7 @@ func (r *reach) spelled(uri string) string {
 	if err != nil || r.files[c] {
 		return ""
 	}
-	return r.bare[barePath(c)]
+	return r.bare[deletes.BarePath(c)]
 }
 
 // reachable reads every manifest of every snapshot.

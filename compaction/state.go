@@ -2,7 +2,6 @@ package compaction
 
 import (
 	"context"
-	"strings"
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/manifest"
@@ -151,22 +150,6 @@ func idOf(f *manifest.DataFile) fileID {
 		id.offset = *f.ContentOffset
 	}
 	return id
-}
-
-// barePath returns a location without scheme and authority: some engines write
-// one form in manifests and the other in delete files.
-func barePath(uri string) string {
-	_, rest, ok := strings.Cut(uri, ":")
-	if !ok || strings.HasPrefix(uri, "/") {
-		return uri
-	}
-	if host, ok := strings.CutPrefix(rest, "//"); ok {
-		if i := strings.IndexByte(host, '/'); i >= 0 {
-			return host[i:]
-		}
-		return "/"
-	}
-	return rest
 }
 
 // floats returns the ids of the columns that may hold NaN.

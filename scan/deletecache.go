@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -356,12 +355,12 @@ func (c *deleteCache) kept(key string, read func() (*deletes.Positions, error)) 
 func (c *deleteCache) readPositions(ctx context.Context, f *manifest.DataFile, path string) (*deletes.Positions, error) {
 	if f.ReferencedDataFile != "" {
 		return c.kept(f.Path+"\x00"+path, func() (*deletes.Positions, error) {
-			sets, err := deletes.ReadPositions(ctx, c.v.src.Store, f, func(p string) bool { return samePath(p, path) })
+			sets, err := deletes.ReadPositions(ctx, c.v.src.Store, f, func(p string) bool { return deletes.SamePath(p, path) })
 			return positionsOf(sets, path), err
 		})
 	}
 	if c.used.Load() > c.v.opts.MemoryBudget {
-		sets, err := deletes.ReadPositions(ctx, c.v.src.Store, f, func(p string) bool { return samePath(p, path) })
+		sets, err := deletes.ReadPositions(ctx, c.v.src.Store, f, func(p string) bool { return deletes.SamePath(p, path) })
 		return positionsOf(sets, path), err
 	}
 	c.mu.Lock()
@@ -386,42 +385,13 @@ func (c *deleteCache) readPositions(ctx context.Context, f *manifest.DataFile, p
 	return positionsOf(pf.sets, path), nil
 }
 
-// samePath reports whether a position delete's path means a data file's: it is
-// the same, or one of the two is a path without scheme and authority and they
-// are the same but for those. Some engines write one kind in manifests and the
-// other in delete files; taking these for different would bring rows back.
-func samePath(deleted, data string) bool {
-	if deleted == data {
-		return true
-	}
-	if !strings.HasPrefix(deleted, "/") && !strings.HasPrefix(data, "/") {
-		return false
-	}
-	return barePath(deleted) == barePath(data)
-}
-
-// barePath returns a location without scheme and authority.
-func barePath(uri string) string {
-	_, rest, ok := strings.Cut(uri, ":")
-	if !ok || strings.HasPrefix(uri, "/") {
-		return uri
-	}
-	if host, ok := strings.CutPrefix(rest, "//"); ok {
-		if i := strings.IndexByte(host, '/'); i >= 0 {
-			return host[i:]
-		}
-		return "/"
-	}
-	return rest
-}
-
 // positionsOf returns a data file's set of those of a delete file.
 func positionsOf(sets map[string]*deletes.Positions, path string) *deletes.Positions {
 	if p, ok := sets[path]; ok {
 		return p
 	}
 	for deleted, p := range sets {
-		if samePath(deleted, path) {
+		if deletes.SamePath(deleted, path) {
 			return p
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/internal/puffin"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/schema"
@@ -56,6 +57,7 @@ func (c *checker) files(ctx context.Context) {
 	sizes := make(map[string]int64)
 	for path, d := range c.data {
 		sizes[path] = d.entry.File.FileSize
+		c.bare[deletes.BarePath(path)] = d
 	}
 	for k, e := range c.deletes {
 		if other, twice := sizes[k.path]; twice && other != e.File.FileSize {

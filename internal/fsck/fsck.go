@@ -133,6 +133,7 @@ type checker struct {
 
 	manifests map[manifestKey]*checked
 	data      map[string]*dataFile
+	bare      map[string]*dataFile // by path without scheme and authority
 	deletes   map[deleteKey]*manifestEntry
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/frazildb/frazil/catalog"
+	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/internal/fsck"
 	"github.com/frazildb/frazil/manifest"
 	"github.com/frazildb/frazil/metadata"
@@ -381,6 +382,28 @@ func TestDeletes(t *testing.T) {
 		w.change(isDelete, c.change)
 		if r := w.check(true); !has(r, c.rule) {
 			t.Errorf("%s: %v", c.name, r.Findings)
+		}
+	}
+}
+
+// TestPositionsBeyond: a delete of a row that the file does not have is found
+// however the delete file spells the data file's path.
+func TestPositionsBeyond(t *testing.T) {
+	for _, spelled := range []string{"mem://fsck/", "/"} {
+		w := newWorld(t, 2, table.EncodingPosition)
+		_, data := w.find(isData)
+		_, e := w.find(isDelete)
+		var p deletes.Positions
+		p.Add(uint64(data.File.RecordCount))
+		path := strings.Replace(data.File.Path, "mem://fsck/", spelled, 1)
+		w.must(w.store.Delete(w.ctx, e.File.Path))
+		n, err := deletes.WritePositions(w.ctx, w.store, e.File.Path, deletes.Target{Path: path, SpecID: e.File.SpecID, Partition: e.File.Partition, Positions: &p}, nil)
+		w.must(err)
+		w.change(isDelete, func(f *manifest.DataFile) {
+			f.RecordCount, f.FileSize, f.Lower, f.Upper, f.ReferencedDataFile = n.RecordCount, n.FileSize, n.Lower, n.Upper, ""
+		})
+		if r := w.check(true); !has(r, "position") {
+			t.Errorf("%s: %v", path, r.Findings)
 		}
 	}
 }

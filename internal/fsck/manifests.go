@@ -35,7 +35,7 @@ const maxManifestBytes = 1 << 30
 // snapshots checks every snapshot, the current one first.
 func (c *checker) snapshots(ctx context.Context) {
 	c.manifests = make(map[manifestKey]*checked)
-	c.data = make(map[string]*dataFile)
+	c.data, c.bare = make(map[string]*dataFile), make(map[string]*dataFile)
 	c.deletes = make(map[deleteKey]*manifestEntry)
 	current := c.t.Current()
 	if current != nil {

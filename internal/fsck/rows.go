@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/frazildb/frazil/deletes"
 	"github.com/frazildb/frazil/internal/datafile"
@@ -151,8 +150,8 @@ func (c *checker) readVector(ctx context.Context, f *manifest.DataFile) error {
 func (c *checker) inFile(f *manifest.DataFile, path string, p *deletes.Positions) {
 	last, some := p.Max()
 	d := c.data[path]
-	if d == nil {
-		d = c.data[bare(path)]
+	if other := c.bare[deletes.BarePath(path)]; d == nil && other != nil && deletes.SamePath(path, other.entry.File.Path) {
+		d = other
 	}
 	if d != nil && some && last >= uint64(max(d.entry.File.RecordCount, 0)) {
 		c.fail("position", f.Path, "deletes row %d of %s, which has %d", last, path, d.entry.File.RecordCount)
@@ -175,7 +174,7 @@ func (c *checker) readPositions(ctx context.Context, f *manifest.DataFile) error
 			c.fail("position", f.Path, "deletes rows of %s, the manifest says only of %s", path, f.ReferencedDataFile)
 		}
 		if err := within(schema.String, lower, upper, path); err != nil {
-			if within(schema.String, lower, upper, bare(path)) == nil {
+			if within(schema.String, lower, upper, deletes.BarePath(path)) == nil {
 				c.warn("spelling", f.Path, "names data files with a scheme, the manifest without")
 			} else {
 				c.fail("bounds", f.Path, "file_path: %v", err)
@@ -184,19 +183,6 @@ func (c *checker) readPositions(ctx context.Context, f *manifest.DataFile) error
 		c.inFile(f, path, p)
 	}
 	return nil
-}
-
-// bare returns a location without scheme and authority, as some writers have it
-// in one place and not in another.
-func bare(path string) string {
-	_, rest, ok := strings.Cut(path, "://")
-	if !ok {
-		return path
-	}
-	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		return rest[i:]
-	}
-	return path
 }
 
 // deleteRows compares a delete file's rows with its entry.
