@@ -177,8 +177,9 @@ LIKE 'x%' AND OR NOT ( ), 'text' in single quotes, "odd names" in double ones.`,
 			case r.countPartitions:
 				return e.countPartitions(ctx, form, src.Metadata, sc)
 			case len(r.min)+len(r.max) > 0:
-				wanted := &scan.Options{Columns: slices.Concat(r.min, r.max), SnapshotID: opts.SnapshotID, AsOf: opts.AsOf, Ref: opts.Ref}
-				if err := r.check(src.Metadata.CurrentSchema(), wanted); err != nil {
+				wanted := *opts
+				wanted.Columns = slices.Concat(r.min, r.max)
+				if err := r.check(src.Metadata.CurrentSchema(), &wanted); err != nil {
 					return fmt.Errorf("table %s: %w", src.Name, err)
 				}
 				return e.aggregate(ctx, form, sc, &r)
@@ -332,6 +333,9 @@ var changesCommand = command{
 		return func(ctx context.Context, args []string) error {
 			if !fs.Changed("from") {
 				return usagef("changes: give --from ID (frazil inspect %s snapshots lists them; 0 is the beginning)", args[0])
+			}
+			if appends && net {
+				return usagef("changes: --appends reads every append, --net compares two snapshots: give one of them")
 			}
 			form, err := e.form(output)
 			if err != nil {

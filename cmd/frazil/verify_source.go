@@ -31,7 +31,8 @@ type rowSource struct {
 }
 
 // verifySource compares the rows of a table with those of the source: each row of
-// the one must be in the other as often. It keeps 24 bytes or so a row in memory.
+// the one must be in the other as often. It keeps a hash and a count of each row of
+// the table in memory.
 func (e *env) verifySource(ctx context.Context, name string, src scan.Source, source string) error {
 	ours := rowSource{src.Metadata.CurrentSchema(), func() batches { return scan.New(src, nil).Batches(ctx) }}
 	theirs, done, err := e.openRowSource(ctx, source, ours.schema)
