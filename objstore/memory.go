@@ -89,7 +89,7 @@ func (m *memory) Open(ctx context.Context, uri string) (Object, error) {
 	if err != nil {
 		return nil, wrap("open", uri, err)
 	}
-	return &memoryReader{data: o.data, uri: uri}, nil
+	return NewObject(uri, o.data), nil
 }
 
 func (m *memory) Stat(ctx context.Context, uri string) (Info, error) {
@@ -219,6 +219,11 @@ func (m *memory) list(ctx context.Context, prefix string, deep bool) iter.Seq2[I
 		}
 	}
 }
+
+// NewObject returns an open object with the bytes of data, which it keeps and
+// which must not change. Its URI is only a name; Close does nothing. It is safe
+// for concurrent use.
+func NewObject(uri string, data []byte) Object { return &memoryReader{data: data, uri: uri} }
 
 // memoryReader is an open object: the version there was.
 type memoryReader struct {

@@ -16,6 +16,7 @@ import (
 	"github.com/frazildb/frazil/internal/parquetfile"
 	"github.com/frazildb/frazil/internal/upsert"
 	"github.com/frazildb/frazil/manifest"
+	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/schema"
 )
@@ -230,7 +231,7 @@ func parseDigest(s string) (d deletes.Digest, err error) {
 }
 
 func readKeys(ctx context.Context, pq []byte, s *schema.Schema) (arrow.RecordBatch, error) {
-	f, err := parquetfile.Open(ctx, memoryObject(pq), nil)
+	f, err := parquetfile.Open(ctx, objstore.NewObject("memory:staged", pq), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -250,23 +251,3 @@ func readKeys(ctx context.Context, pq []byte, s *schema.Schema) (arrow.RecordBat
 	}
 	return b, nil
 }
-
-// memoryObject is a file in memory.
-type memoryObject []byte
-
-func (m memoryObject) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
-	if off < 0 || off > int64(len(m)) {
-		return 0, io.EOF
-	}
-	n := copy(p, m[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (m memoryObject) Size() int64 { return int64(len(m)) }
-
-func (m memoryObject) URI() string { return "memory:staged" }
-
-func (m memoryObject) Close() error { return nil }

@@ -85,17 +85,7 @@ func (m *mutants) mutate(files [][]byte, i int) []byte {
 	return b
 }
 
-// memory is an object in memory.
-type memory struct{ *bytes.Reader }
-
-func (m memory) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
-	return m.Reader.ReadAt(p, off)
-}
-func (m memory) Size() int64  { return m.Reader.Size() }
-func (m memory) URI() string  { return "mem://hostile/file" }
-func (m memory) Close() error { return nil }
-
-func object(b []byte) objstore.Object { return memory{bytes.NewReader(b)} }
+func object(b []byte) objstore.Object { return objstore.NewObject("mem://hostile/file", b) }
 
 // readers read hostile bytes of each kind to the end.
 var readers = map[string]func(b []byte) error{

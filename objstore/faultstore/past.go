@@ -1,9 +1,7 @@
 package faultstore
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -141,23 +139,8 @@ func (p *Past) open(uri string) (o objstore.Object, err error, ok bool) {
 	if !f.existed {
 		return nil, objstore.ErrNotFound, true
 	}
-	return &pastObject{bytes.NewReader(f.data), uri}, nil, true
+	return objstore.NewObject(uri, f.data), nil, true
 }
-
-type pastObject struct {
-	r   *bytes.Reader
-	uri string
-}
-
-func (o *pastObject) ReadAt(_ context.Context, p []byte, off int64) (int, error) {
-	if off >= o.r.Size() {
-		return 0, io.EOF
-	}
-	return o.r.ReadAt(p, off)
-}
-func (o *pastObject) Size() int64  { return o.r.Size() }
-func (o *pastObject) URI() string  { return o.uri }
-func (o *pastObject) Close() error { return nil }
 
 // list is a listing in which the last change of every object has not arrived.
 func (p *Past) list(ctx context.Context, prefix string, list func(context.Context, string) iter.Seq2[objstore.Info, error], deep bool) iter.Seq2[objstore.Info, error] {
