@@ -334,11 +334,7 @@ var dropCommand = command{
 	setup: func(e *env, fs *pflag.FlagSet) func(context.Context, []string) error {
 		purge := fs.Bool("purge", false, "delete the table's files too")
 		return func(ctx context.Context, args []string) error {
-			id, err := checkName(args[0])
-			if err != nil {
-				return err
-			}
-			cat, closeCat, err := e.catalog(ctx)
+			id, cat, closeCat, err := e.catalogOf(ctx, args[0])
 			if err != nil {
 				return err
 			}

@@ -225,10 +225,7 @@ func (e *env) mapStore(store objstore.Store) (objstore.Store, error) {
 
 // openTable opens a table of the catalog for reading and writing.
 func (e *env) openTable(ctx context.Context, name string) (*table.Table, func(), error) {
-	if _, err := checkName(name); err != nil {
-		return nil, nil, err
-	}
-	cat, closeCat, err := e.catalog(ctx)
+	_, cat, closeCat, err := e.catalogOf(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -238,6 +235,15 @@ func (e *env) openTable(ctx context.Context, name string) (*table.Table, func(),
 		return nil, nil, e.explainMissing(err)
 	}
 	return t, closeCat, nil
+}
+
+// catalogOf opens the catalog of a table by its name.
+func (e *env) catalogOf(ctx context.Context, name string) (id catalog.Identifier, cat catalog.Catalog, closeCat func(), err error) {
+	if id, err = checkName(name); err != nil {
+		return id, nil, nil, err
+	}
+	cat, closeCat, err = e.catalog(ctx)
+	return id, cat, closeCat, err
 }
 
 // checkName reads the name of a table, and refuses what cannot be one.

@@ -17,15 +17,11 @@ cannot be renamed safely; frazil register gives the table a second name there.`,
 	examples: []string{"frazil rename shop.orders shop.orders_2025"},
 	setup: func(e *env, _ *pflag.FlagSet) func(context.Context, []string) error {
 		return func(ctx context.Context, args []string) error {
-			from, err := checkName(args[0])
-			if err != nil {
-				return err
-			}
 			to, err := checkName(args[1])
 			if err != nil {
 				return err
 			}
-			cat, closeCat, err := e.catalog(ctx)
+			from, cat, closeCat, err := e.catalogOf(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -58,11 +54,7 @@ orphans on neither while both are there.`,
 	},
 	setup: func(e *env, _ *pflag.FlagSet) func(context.Context, []string) error {
 		return func(ctx context.Context, args []string) error {
-			id, err := checkName(args[0])
-			if err != nil {
-				return err
-			}
-			cat, closeCat, err := e.catalog(ctx)
+			id, cat, closeCat, err := e.catalogOf(ctx, args[0])
 			if err != nil {
 				return err
 			}
