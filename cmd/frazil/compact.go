@@ -11,7 +11,6 @@ import (
 
 	"github.com/frazildb/frazil/compaction"
 	"github.com/frazildb/frazil/metadata"
-	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
 )
 
@@ -80,7 +79,7 @@ func (e *env) compact(ctx context.Context, name string, o *compaction.Options, d
 		return err
 	}
 	for _, s := range r.Skipped {
-		fmt.Fprintf(e.stderr, "warning: table %s: left alone: %s: %v\n", t.Name(), s.Path, objstore.Redact(s.Err.Error()))
+		fmt.Fprintf(e.stderr, "warning: table %s: left alone: %s: %v\n", t.Name(), s.Path, s.Err)
 	}
 	if e.json {
 		return e.writeJSON(map[string]any{

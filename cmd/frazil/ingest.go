@@ -15,7 +15,6 @@ import (
 
 	"github.com/frazildb/frazil/cdc"
 	"github.com/frazildb/frazil/cdc/debezium"
-	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/partition"
 	"github.com/frazildb/frazil/table"
 )
@@ -216,7 +215,7 @@ func (in *ingestion) warn(tableName, reason string) {
 	if !in.warned[line] {
 		in.warned[line] = true
 		in.e.clearBar()
-		fmt.Fprintln(in.e.stderr, "warning: "+objstore.Redact(line))
+		fmt.Fprintln(in.e.stderr, "warning: "+line)
 	}
 }
 

@@ -37,6 +37,7 @@ func main() {
 
 // run is main with its surroundings given; it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	stderr = redacting{stderr}
 	ctx, stop := interruptible(stderr)
 	defer stop()
 	e := &env{stdin: &stoppableReader{ctx: ctx, r: stdin}, stdout: stdout, stderr: stderr, commands: commands()}
@@ -52,10 +53,10 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "frazil: interrupted")
 		return code
 	}
-	fmt.Fprintln(stderr, objstore.Redact("frazil: "+oneLine(err)))
+	fmt.Fprintln(stderr, "frazil: "+oneLine(err))
 	if e.verbose {
 		for u := err; u != nil; u = errors.Unwrap(u) {
-			fmt.Fprintf(stderr, "  %T: %s\n", u, objstore.Redact(u.Error()))
+			fmt.Fprintf(stderr, "  %T: %v\n", u, u)
 		}
 	}
 	return code

@@ -25,6 +25,9 @@ import (
 )
 
 func isTerminal(w any) bool {
+	if r, ok := w.(redacting); ok {
+		w = r.Writer
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/frazildb/frazil/catalog"
 	"github.com/frazildb/frazil/compaction"
+	"github.com/frazildb/frazil/objstore"
 	"github.com/frazildb/frazil/table"
 )
 
@@ -249,7 +250,7 @@ func (m *maintenance) report(id catalog.Identifier, status string, r *compaction
 		Commits: r.Commits(), Before: healthToJSON(r.Before), After: healthToJSON(r.After),
 	}
 	if cause != nil {
-		out.Error = cause.Error()
+		out.Error = objstore.Redact(cause.Error())
 	}
 	for _, c := range []*compaction.Report{r.Convert, r.Compact} {
 		if c == nil {
@@ -262,7 +263,7 @@ func (m *maintenance) report(id catalog.Identifier, status string, r *compaction
 		out.Carried += c.Carried
 		out.GivenUp += c.GivenUp
 		for _, s := range c.Skipped {
-			out.Skipped = append(out.Skipped, fmt.Sprintf("%s: %v", s.Path, s.Err))
+			out.Skipped = append(out.Skipped, objstore.Redact(fmt.Sprintf("%s: %v", s.Path, s.Err)))
 		}
 	}
 	if r.Expire != nil {
